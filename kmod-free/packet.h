@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * packet - decode one frame: IPv4 (RFC 791) or IPv6 (RFC 8200) with extension
+ * headers, then TCP (RFC 9293). Nothing is copied: payload and options are
+ * borrowed from the frame and live as long as it does.
+ */
+#ifndef RCPTWALL_PACKET_H
+#define RCPTWALL_PACKET_H
+
+#include "kmod-free/frame.h"
+#include "kmod-free/seq.h"
+
+/* An address of either family, network byte order; IPv4 uses the first 4 bytes, the rest is zero. */
+struct ip_addr {
+    uint8_t family; /* 4 or 6 */
+    uint8_t at[16];
+};
+
+struct endpoint {
+    struct ip_addr addr;
+    uint16_t port; /* host byte order */
+};
+
+bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b);
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+
+enum packet_result {
+    PACKET_TCP = 1,  /* *out is complete */
+    PACKET_OTHER,    /* well formed, not TCP: nothing to do with us */
+    PACKET_FRAGMENT, /* a piece of a datagram: only .fragment and the addresses are set */
+    PACKET_BROKEN,   /* lengths that don't fit, bad IPv4 header checksum, unknown IP version */
+    PACKET_BAD_CSUM, /* TCP checksum wrong although it had to be right; *out is complete */
+    PACKET_UNSET,    /* the frame's csum state was CSUM_UNSET: a front end's bug */
+};
+
+enum tcp_flag {
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+};
+
+/* Of the TCP options only what tracking needs (RFC 9293 3.2, RFC 7323). */
+struct tcp_options {
+    uint16_t mss;          /* 0 = absent */
+    uint8_t window_shift;  /* 0..14, valid if has_window_shift */
+    bool has_window_shift;
+    bool has_timestamp;
+    bool broken;           /* a length ran past the header, or was 0 or 1 */
+    uint32_t ts_val, ts_ecr;
+};
+
+/* Where a fragment belongs (RFC 791 3.2, RFC 8200 4.5). */
+struct fragment {
+    uint32_t id;
+    uint8_t protocol;     /* of the fragmentable part (v6: the Fragment header's next header) */
+    uint32_t offset;      /* bytes */
+    bool more;
+    struct bytes data;    /* the fragmentable part that this piece carries */
+};
+
+struct packet {
+    struct endpoint src, dst;
+    struct seq seq, ack;
+    uint8_t flags;        /* enum tcp_flag */
+    uint8_t ttl;          /* or hop limit */
+    uint16_t window;      /* as on the wire, unscaled */
+    uint16_t urgent;      /* the pointer, whether or not TCP_URG is set */
+    struct tcp_options options;
+    struct bytes payload; /* as far as the capture kept it */
+    uint32_t wire_len;    /* payload length on the wire; payload.len is smaller only if frame.cut */
+    uint16_t l4_at;       /* offset of the TCP header in frame.l3 */
+    uint16_t payload_at;  /* offset of the payload in frame.l3 */
+    bool csum_good;       /* the checksum was looked at and right */
+    struct fragment fragment;
+};
+
+/*
+ * Decodes f->l3. With CSUM_VERIFY a wrong TCP checksum gives PACKET_BAD_CSUM;
+ * with CSUM_CAPTURE it gives PACKET_TCP with csum_good = false (the caller knows
+ * the direction's history), and a checksum that holds just the pseudo header's
+ * sum (offload) or cannot be computed (cut) is likewise not good; with
+ * CSUM_TRUSTED it isn't looked at.
+ */
+RW_CHECK enum packet_result packet_decode(const struct frame *f, struct packet *out);
+
+/* The sequence space that p takes: payload on the wire, plus one each for SYN and FIN (RFC 9293 3.4). */
+uint32_t packet_seq_len(const struct packet *p);
+
+/* Internet checksum (RFC 1071): the running sum of b added to sum, unfolded; and folding it. */
+uint32_t csum_add(uint32_t sum, struct bytes b);
+uint16_t csum_fold(uint32_t sum);
+/* Sum over the pseudo header of src, dst, protocol TCP and the segment's length. */
+uint32_t csum_pseudo(const struct ip_addr *src, const struct ip_addr *dst, uint32_t l4_len);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rewrite - the packets that a verdict sends on instead of the queued one. Pure
+ * functions from bytes to bytes; what they may do was tried on the kernel.
+ *
+ * out must have room for the queued packet's length plus `pad`; the result is
+ * its new length, 0 if the packet can't be rewritten that way (the caller then
+ * drops it). All checksums are filled in completely: the kernel sends mangled
+ * packets with CHECKSUM_NONE.
+ */
+#ifndef RCPTWALL_REWRITE_H
+#define RCPTWALL_REWRITE_H
+
+#include "kmod-free/packet.h"
+
+/*
+ * The queued packet turned into RST|ACK with the given numbers, its direction
+ * kept. TCP options are dropped. keep_len: leave the length as it was and zero
+ * the payload (a GSO packet that shrinks to one MSS or less is silently lost on
+ * output: tcp_gso_segment() answers -EINVAL).
+ */
+RW_CHECK size_t rewrite_reset(struct bytes l3, const struct packet *p, struct seq seq, struct seq ack, bool keep_len,
+                              uint8_t *out, size_t room);
+
+/*
+ * The packet shortened to the first keep bytes of its payload, FIN and PSH
+ * cleared (a FIN that stayed would end the stream short). pad > 0 puts that many
+ * bytes of already acknowledged sequence space in front (seq moves back), so that
+ * a GSO packet stays longer than one MSS; the receiver discards them.
+ */
+RW_CHECK size_t rewrite_clip(struct bytes l3, const struct packet *p, size_t keep, size_t pad, uint8_t *out,
+                             size_t room);
+
+#endif
