@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rcptwall. `make help` lists the targets. No configure script: pkg-config finds the libraries.
+
+CC ?= gcc
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+V ?= 0
+
+CSTD := -std=c11 -D_GNU_SOURCE
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection
+ifeq ($(SANITIZE),)
+OPT ?= -O2 -g
+HARDEN += -D_FORTIFY_SOURCE=2
+else
+OPT ?= -O1 -g -fno-omit-frame-pointer
+HARDEN += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+endif
+CFLAGS ?=
+LDFLAGS ?=
+ALL_CFLAGS := $(CSTD) $(OPT) $(WARN) $(HARDEN) -I. -MMD -MP $(CFLAGS)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+
+PKG := pkg-config
+# what for: README, "Built on"
+ENGINE_LIBS := libidn2 libsodium
+REPORT_LIBS := jansson
+CONFIG_LIBS := libconfuse
+REPLAY_LIBS := libpcap zlib
+NFQ_LIBS := libnetfilter_queue libmnl libcap-ng
+TEST_LIBS := cmocka
+ALL_LIBS := $(ENGINE_LIBS) $(REPORT_LIBS) $(CONFIG_LIBS) $(REPLAY_LIBS) $(NFQ_LIBS)
+
+ENGINE_SRC := $(wildcard kmod-free/*.c)
+REPORT_SRC := $(wildcard kmod-free/report/*.c)
+RULES_SRC := $(wildcard rules/*.c)
+REPLAY_SRC := $(wildcard pcap-tests/replay/*.c)
+NFQ_SRC := $(wildcard nfq/*.c)
+# Unit tests: one program a module, beside the module in tests/. Everything but main is linked in as archives.
+TEST_SRC := $(wildcard kmod-free/tests/test_*.c rules/tests/test_*.c pcap-tests/tests/test_*.c nfq/tests/test_*.c)
+TEST_HELP_SRC := $(wildcard kmod-free/tests/support*.c)
+FUZZ_SRC := $(wildcard kmod-free/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+ENGINE_OBJ := $(call obj,$(ENGINE_SRC))
+REPORT_OBJ := $(call obj,$(REPORT_SRC))
+RULES_OBJ := $(call obj,$(RULES_SRC))
+REPLAY_OBJ := $(call obj,$(REPLAY_SRC))
+NFQ_OBJ := $(call obj,$(filter-out nfq/main.c,$(NFQ_SRC)))
+MAIN_OBJ := $(call obj,nfq/main.c)
+ARCHIVES := $(BUILD)/libnfq.a $(BUILD)/libreplay.a $(BUILD)/librules.a $(BUILD)/libreport.a $(BUILD)/libengine.a
+TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+FUZZ_REPLAY := $(patsubst %.c,$(BUILD)/%_replay,$(FUZZ_SRC))
+
+Q := $(if $(filter 1,$(V)),,@)
+
+.PHONY: all
+all: $(BUILD)/rcptwall ## build build/rcptwall
+
+$(BUILD)/rcptwall: $(MAIN_OBJ) $(ARCHIVES)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ALL_LIBS))
+
+$(BUILD)/libengine.a: $(ENGINE_OBJ)
+$(BUILD)/libreport.a: $(REPORT_OBJ)
+$(BUILD)/librules.a: $(RULES_OBJ)
+$(BUILD)/libreplay.a: $(REPLAY_OBJ)
+$(BUILD)/libnfq.a: $(NFQ_OBJ)
+$(BUILD)/lib%.a:
+	@echo "  AR   $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile
+	@echo "  CC   $<"
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(shell $(PKG) --cflags $(ALL_LIBS) $(if $(findstring /tests/,$<),$(TEST_LIBS))) -c -o $@ $<
+
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
+
+.PHONY: tests
+tests: $(TESTS) $(FUZZ_REPLAY)
+
+.PHONY: check
+check: all tests ## unit, model, dialogue and capture tests, corpus replay, ranks, symbols (no root, no network)
+	$(Q)BUILD=$(BUILD) scripts/check $(TESTS)
+
+.PHONY: check-asan
+check-asan: ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(Q)$(MAKE) --no-print-directory BUILD=build-asan SANITIZE=address,undefined check
+
+.PHONY: check-valgrind
+check-valgrind: tests ## the unit tests under valgrind
+	$(Q)BUILD=$(BUILD) scripts/check-valgrind $(TESTS)
+
+.PHONY: lint
+lint: ## cppcheck, clang-tidy, shellcheck
+	$(Q)scripts/lint
+
+# Fuzzing: one target a module. FUZZ=stream T=60 runs kmod-free/fuzz/fuzz_stream.c for 60 s.
+FUZZ ?=
+T ?= 60
+FUZZ_BUILD := build-fuzz
+.PHONY: fuzz
+fuzz: ## fuzz one module: make fuzz FUZZ=packet T=60
+	$(Q)scripts/fuzz "$(FUZZ)" "$(T)"
+
+# Every corpus input through the same target with the plain compiler, each twice.
+$(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free/fuzz/replay_main.o $(ARCHIVES)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ALL_LIBS))
+
+.PHONY: install
+install: all ## install to DESTDIR and PREFIX
+	install -D -m 0755 $(BUILD)/rcptwall $(DESTDIR)$(PREFIX)/sbin/rcptwall
+	install -D -m 0644 rules/rcptwall.conf $(DESTDIR)$(PREFIX)/share/rcptwall/rcptwall.conf
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build build-asan build-fuzz build-clang build-lint
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

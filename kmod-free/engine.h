@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * engine - the only module that sees all stages:
+ * frame -> packet -> flow -> stream -> smtp -> policy -> verdict, and event -> sink.
+ *
+ * No I/O, no clock, no thread; all memory is taken in engine_new. One engine is
+ * used by one thread at a time. A front end owns three things: the clock, the
+ * file descriptors, and what a verdict means in its world.
+ */
+#ifndef RCPTWALL_ENGINE_H
+#define RCPTWALL_ENGINE_H
+
+#include "kmod-free/event.h"
+#include "kmod-free/flow.h"
+#include "kmod-free/policy.h"
+#include "kmod-free/smtp.h"
+
+enum stance {
+    STANCE_WATCH = 1, /* replay, monitor mode: verdicts are always PASS; gaps are reported */
+    STANCE_GUARD,     /* enforce mode: no byte passes unjudged; what can't be kept is dropped */
+};
+
+#define ENGINE_PORTS_MAX 16
+
+struct engine_config {
+    enum stance stance;
+    uint32_t max_flows;
+    uint32_t stream_blocks;      /* pool shared by all streams, STREAM_BLOCK bytes each */
+    uint32_t stream_block_limit; /* of one stream */
+    size_t defrag_datagrams;     /* 0: fragments are dropped (live) */
+    int64_t idle_ns;             /* an established session without packets ends after this */
+    int64_t handshake_ns;        /* a half-open one */
+    int64_t closed_ns;           /* one that was closed or condemned lingers this long */
+    uint16_t ports[ENGINE_PORTS_MAX]; /* SMTP servers' ports */
+    size_t port_count;
+    bool any_port;               /* offline: look for SMTP on every port */
+    struct smtp_config smtp;
+    uint8_t hash_key[FLOW_KEY_BYTES];
+    uint64_t first_flow_id;
+    bool want_rcpt_events;       /* EVENT_RCPT */
+    bool want_session_events;
+    struct event_sink sink;
+};
+
+/* Defaults: GUARD, 65,536 flows, 64 MiB of stream blocks, 1 MiB a stream, port 25. */
+void engine_config_defaults(struct engine_config *);
+
+struct engine;
+
+/* Takes the policy (owned from now on). NULL: out of memory; the policy is then still the caller's. */
+RW_CHECK struct engine *engine_new(const struct engine_config *, struct policy *owned);
+void engine_free(struct engine *);
+/* The old policy comes back for the caller to free. Sessions keep their tags. */
+RW_CHECK struct policy *engine_swap_policy(struct engine *, struct policy *owned);
+
+enum verdict_kind {
+    VERDICT_UNSET, /* a bug: the front end drops, and counts it (V1) */
+    VERDICT_PASS,
+    VERDICT_CLIP,  /* pass only the first `keep` payload bytes, without FIN (rewrite_clip) */
+    VERDICT_DROP,
+    VERDICT_RESET, /* turn this packet into a RST for its receiver (rewrite_reset with `onward`), and tell its
+                      sender with a RST of our own (`back`) */
+};
+
+/* The numbers for a RST that its receiver believes: the exact next sequence number it waits for. */
+struct reset_numbers {
+    struct seq seq, ack;
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    enum role from;       /* who sent the frame (CLIP and RESET) */
+    uint32_t keep;        /* CLIP */
+    uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */
+    struct reset_numbers onward, back; /* RESET */
+    bool tell_sender;     /* RESET: `back` is worth sending (once a session) */
+    struct endpoint client, server;    /* RESET */
+    enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
+};
+
+/* Exactly one verdict a frame. Never blocks, never allocates. */
+RW_CHECK struct verdict engine_feed(struct engine *, const struct frame *);
+/* The last frame fed, decoded: for rewrite_*. Borrowed from that frame. */
+const struct packet *engine_packet(const struct engine *);
+
+/* Looks at a bounded number of flows and ends those whose time is over. The only place where flows die. */
+void engine_tick(struct engine *, struct mono now);
+/* Nothing will follow (end of a capture, shutdown): judges what is left and ends all sessions, in order. */
+void engine_finish(struct engine *);
+
+struct engine_counters {
+    uint64_t frames, bytes; /* bytes: of IP packets */
+    uint64_t not_tcp, not_ours, broken, bad_csum, fragments, csum_unset;
+    uint64_t flows, smtp_flows, flows_refused;
+    uint64_t rcpts, external_rcpts, messages, events;
+    uint64_t alerts[REASON_COUNT];
+    uint64_t passed, clipped, dropped, resets, unset;
+    uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
+    uint64_t flows_now, flows_peak, flows_max;
+    uint64_t blocks_now, blocks_peak, blocks_max;
+};
+void engine_count(const struct engine *, struct engine_counters *out);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flow - the table of TCP connections, found by their two endpoints.
+ *
+ * Fixed size, chained hash by SipHash-2-4 (libsodium crypto_shorthash) under a
+ * key that the front end draws, so that nobody can aim at one chain. A flow is
+ * named by its index, which stays the same for its life; the engine keeps what it
+ * knows about the flow in arrays of its own under the same index. A flow knows
+ * no SMTP.
+ *
+ * Lookup is symmetric: a packet of either direction finds the same flow, and is
+ * told which role sent it. Flows are made by flow_make and end in flow_free,
+ * which only the engine's sweep calls.
+ */
+#ifndef RCPTWALL_FLOW_H
+#define RCPTWALL_FLOW_H
+
+#include "kmod-free/packet.h"
+#include "kmod-free/role.h"
+
+#define FLOW_NONE UINT32_MAX
+#define FLOW_KEY_BYTES 16 /* crypto_shorthash_KEYBYTES */
+
+struct flow {
+    struct endpoint of[ROLE_COUNT];
+    struct mono last;     /* of the last packet */
+    uint32_t chain;       /* next flow of the same bucket, or next free one */
+    bool used;
+};
+
+struct flow_table {
+    struct flow *flows;
+    uint32_t *buckets;
+    uint32_t bucket_mask;
+    uint32_t max;
+    uint32_t used, peak;
+    uint32_t fresh;       /* slots from here on were never used */
+    uint32_t free_head;
+    uint64_t refused;     /* flow_make on a full table */
+    uint8_t key[FLOW_KEY_BYTES];
+};
+
+RW_CHECK bool flow_table_new(struct flow_table *, uint32_t max, const uint8_t key[FLOW_KEY_BYTES]);
+void flow_table_free(struct flow_table *);
+
+/* The flow of a packet from src to dst; *from says whose packet it is. FLOW_NONE: unknown. */
+RW_CHECK uint32_t flow_find(const struct flow_table *, const struct endpoint *src, const struct endpoint *dst,
+                            enum role *from);
+/* FLOW_NONE: the table is full (S3). The pair must not be in the table yet. */
+RW_CHECK uint32_t flow_make(struct flow_table *, const struct endpoint *client, const struct endpoint *server,
+                            struct mono now);
+void flow_free(struct flow_table *, uint32_t index);
+/* Client and server change places (a half-seen session turned out to be the other way round). */
+void flow_swap_roles(struct flow_table *, uint32_t index);
+
+#endif

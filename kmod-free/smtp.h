@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * smtp - the dialogue: what the client's bytes mean, given what the server answered
+ * (RFC 5321, 1870, 2920, 3030, 3207, 4954).
+ *
+ * Theory of operation
+ *
+ * The caller pulls: it offers the unread bytes of one role, smtp_next takes as
+ * much as it understands, and either reports one event (call again), or says why
+ * it stopped. The dialogue keeps no bytes: an incomplete line stays with the
+ * caller and is offered again, longer. The result does not depend on how the
+ * bytes were cut (invariant D4).
+ *
+ * The server's reply drives the state (D1): commands that were read wait in a
+ * short queue for their replies, in order; a body begins when the 354 is read, not
+ * when DATA is. A command that changes what the following bytes mean is a barrier
+ * (D2): behind it smtp_next answers SMTP_WAIT until the reply was read. Where
+ * bytes have more than one reading, all are judged (D3), and events say `suspect`.
+ * AUTH arguments and bodies never leave this module (D5).
+ *
+ * Limits: the queue of pending commands is short (runs of the same command
+ * count as one entry); when it is full the client's side waits for replies. Lines
+ * longer than cfg->line_max are reported and passed over.
+ */
+#ifndef RCPTWALL_SMTP_H
+#define RCPTWALL_SMTP_H
+
+#include "kmod-free/bytes.h"
+#include "kmod-free/role.h"
+
+struct smtp_config {
+    uint32_t line_max; /* longest command line in bytes with its end; also for replies and AUTH lines */
+};
+#define SMTP_LINE_MAX_DEFAULT 4096
+#define SMTP_LINE_MAX_HIGHEST 65536
+
+enum smtp_step {
+    SMTP_EVENT = 1, /* *ev is set; call again */
+    SMTP_MORE,      /* what is left in `in` is an incomplete line (or nothing) */
+    SMTP_WAIT,      /* client only: the rest must not be read before the server answered (D2) */
+    SMTP_OPAQUE,    /* TLS or another protocol from here on: all further bytes are taken silently */
+};
+
+enum smtp_event_kind {
+    SMTP_SAW_HELO = 1,   /* text = the name; HELO, EHLO or LHLO */
+    SMTP_SAW_MAIL,       /* text = what stands behind the verb */
+    SMTP_SAW_RCPT,       /* text = what stands behind the verb; ordinal counts RCPTs from 0 */
+    SMTP_SAW_RCPT_REPLY, /* ordinal, code */
+    SMTP_SAW_MESSAGE,    /* the server took a message (250 to the end of data or to BDAT LAST) */
+    SMTP_SAW_STARTTLS,   /* the server's 220 to STARTTLS: opaque from here on */
+    SMTP_SAW_TROUBLE,    /* trouble is set; text may hold the line that shows it (never AUTH or body text) */
+};
+
+enum smtp_trouble {
+    SMTP_SMUGGLING = 1, /* an end of data that not every server takes as one, with commands behind it */
+    SMTP_DESYNC,        /* replies and commands don't pair any more */
+    SMTP_INJECTION,     /* bytes behind STARTTLS before its reply (CVE-2011-0411) */
+    SMTP_MALFORMED,     /* over-long line, NUL or bare CR in a command that counts */
+};
+
+struct smtp_event {
+    enum smtp_event_kind kind;
+    enum smtp_trouble trouble;
+    bool suspect;      /* true only under the reading that not every server shares */
+    uint16_t code;
+    uint32_t ordinal;
+    struct bytes text; /* borrowed from `in` as it was offered */
+};
+
+/* What is known of the session so far; for events and the session record. */
+struct smtp_facts {
+    bool greeted;                                      /* a 220 banner was seen */
+    bool chunking_offered, starttls_offered, auth_offered; /* in the last EHLO reply */
+    bool starttls;                                     /* accepted */
+    bool auth_used, auth_succeeded;
+    bool recognised;                                   /* a known verb or a 220 banner: this is SMTP */
+    uint32_t commands, rcpts, messages;
+};
+
+#define SMTP_PENDING_MAX 24
+
+/* One session. Plain data, no pointers: may be copied and compared. Members are smtp*.c's own. */
+struct smtp {
+    struct smtp_facts facts;
+    struct {
+        uint8_t kind;
+        uint16_t count;
+    } pending[SMTP_PENDING_MAX];
+    uint8_t pending_head, pending_used;
+    uint8_t client_state, server_state;
+    uint8_t body_state;   /* of the end-of-data recogniser */
+    uint8_t flags;
+    uint16_t reply_code;  /* of the multi-line reply under way */
+    uint32_t scanned;     /* bytes of the incomplete client line that were already searched for its end */
+    uint32_t rcpt_replies;
+    uint64_t chunk_left;  /* BDAT octets still to come */
+};
+
+enum smtp_start {
+    SMTP_FROM_BANNER, /* the connection was seen from its SYN */
+    SMTP_MIDSTREAM,   /* picked up under way: state unknown, every reading counts */
+};
+
+void smtp_start(struct smtp *, enum smtp_start);
+/*
+ * Takes bytes of `from` off the front of *in. fin: nothing will follow, so an
+ * unterminated last line is judged too.
+ */
+RW_CHECK enum smtp_step smtp_next(const struct smtp_config *cfg, struct smtp *s, enum role from, struct bytes *in,
+                                  bool fin, struct smtp_event *ev);
+/* Bytes of `from` are missing here: what follows is judged under every reading (D3). Offline only. */
+void smtp_gap(struct smtp *s, enum role from);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ruleset - the firewall rules that belong to a configuration, complete and
+ * commented. They decide who gets which tag, send tagged SMTP to the queue, and
+ * act on the verdict bits. The daemon itself never edits the firewall.
+ */
+#ifndef RCPTWALL_RULESET_H
+#define RCPTWALL_RULESET_H
+
+#include "rules/config.h"
+
+#include <stdio.h>
+
+/* One inet table, loads and replaces itself atomically: rcptwall rules --nft | nft -f - */
+void ruleset_print_nft(const struct config *, FILE *out);
+/* A sh script of iptables-restore and ip6tables-restore input: rcptwall rules --iptables | sh */
+void ruleset_print_iptables(const struct config *, FILE *out);
+
+#endif
