@@ -12,6 +12,7 @@
 #include "kmod-free/packet.h"
 #include "kmod-free/policy.h"
 #include "kmod-free/recipient.h"
+#include "kmod-free/role.h"
 
 enum event_kind {
     EVENT_RCPT = 1, /* one RCPT command that the server could act on */
