@@ -39,6 +39,7 @@ struct engine_config {
     uint64_t first_flow_id;
     bool want_rcpt_events;       /* EVENT_RCPT */
     bool want_session_events;
+    bool want_reply_events;      /* EVENT_REPLY: offline, what became of each RCPT */
     struct event_sink sink;
 };
 

@@ -19,6 +19,7 @@ enum event_kind {
     EVENT_ALERT,    /* a policy was broken */
     EVENT_SESSION,  /* a session ended */
     EVENT_GAP,      /* bytes are missing in the capture */
+    EVENT_REPLY,    /* the server answered a RCPT: ordinal, code; external and action are its RCPT's */
 };
 
 struct event_span {
@@ -53,6 +54,8 @@ struct event {
     enum action action;
     enum reason reason;
     uint32_t via;        /* enum via */
+    uint32_t ordinal;    /* EVENT_RCPT, EVENT_REPLY, EVENT_ALERT about a RCPT: which one of the session, from 0 */
+    uint16_t code;       /* EVENT_REPLY */
     uint64_t gap_bytes;  /* EVENT_GAP */
     enum role gap_from;
     struct event_session session;
