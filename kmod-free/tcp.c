@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kmod-free/tcp.h"
+
+/* Segments further away than this from what was acknowledged are not part of this connection's life. */
+#define NEAR ((int32_t)1 << 30)
+
+void tcp_start(struct tcp *t)
+{
+    *t = (struct tcp){0};
+}
+
+static void end_stop(struct tcp_end *end, struct pool *pool)
+{
+    if (end->started)
+        stream_stop(&end->stream, pool);
+}
+
+void tcp_stop(struct tcp *t, struct pool *pool)
+{
+    end_stop(&t->of[ROLE_CLIENT], pool);
+    end_stop(&t->of[ROLE_SERVER], pool);
+    *t = (struct tcp){0};
+}
+
+static void end_begin(struct tcp_end *end, struct seq first)
+{
+    stream_start(&end->stream, first);
+    end->passed = first;
+    end->passed_high = first;
+    end->started = true;
+}
+
+static bool near(struct seq a, struct seq b)
+{
+    int32_t d = seq_diff(a, b);
+    return d < NEAR && d > -NEAR;
+}
+
+/* The receiver of `end` acknowledges everything before ack. */
+static void end_acked(struct tcp_end *end, struct pool *pool, struct seq ack)
+{
+    if (!end->started) {
+        end_begin(end, ack); /* its own packets were never seen: this is where we come in */
+        return;
+    }
+    if (!near(ack, end->stream.acked))
+        return;
+    stream_acked(&end->stream, pool, seq_earlier(ack, end->stream.next));
+    if (end->fin_seen && seq_after(ack, end->fin))
+        ack = end->fin;
+    if (seq_after(ack, end->stream.next)) {
+        end->beyond = end->has_beyond ? seq_later(end->beyond, ack) : ack;
+        end->has_beyond = true;
+    }
+}
+
+/*
+ * A SYN|ACK settles which of the client's SYNs counts: the one that it
+ * acknowledges. TCP_RENEWED: not the one that this connection was begun with.
+ */
+static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim, const struct packet *p)
+{
+    struct tcp_end *client = &t->of[ROLE_CLIENT], *server = &t->of[ROLE_SERVER];
+    if (t->has_other_isn && seq_equal(p->ack, seq_add(t->other_isn, 1)))
+        return TCP_RENEWED;
+    if (server->started && t->established) /* the same one again, or a stray one: data decides, not flags */
+        return TCP_TAKEN;
+    if (client->started &&
+        (seq_before(p->ack, client->stream.acked) || seq_after(p->ack, client->stream.next))) {
+        if (!seq_equal(client->stream.end, client->stream.acked))
+            return TCP_RENEWED; /* bytes were read under numbers that the server doesn't know */
+        end_stop(client, lim->pool);
+        client->started = false;
+    }
+    if (!client->started)
+        end_begin(client, p->ack);
+    if (server->started)
+        end_stop(server, lim->pool);
+    end_begin(server, seq_add(p->seq, 1));
+    server->mss = p->options.mss;
+    t->established = true;
+    return TCP_TAKEN;
+}
+
+static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role from)
+{
+    struct tcp_end *end = &t->of[from];
+    if (!end->started) {
+        end_begin(end, seq_add(p->seq, 1));
+        end->mss = p->options.mss;
+        t->syn_seen = true;
+        return TCP_TAKEN;
+    }
+    if (!t->syn_seen || !seq_equal(end->stream.acked, seq_add(p->seq, 1))) {
+        t->other_isn = p->seq;
+        t->has_other_isn = true;
+        return p->payload.len ? TCP_OUTSIDE : TCP_TAKEN;
+    }
+    return TCP_TAKEN;
+}
+
+static enum tcp_answer take_data(struct tcp_end *end, const struct tcp_limits *lim, const struct packet *p)
+{
+    struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
+    if (!near(at, end->stream.acked) || !near(stop, end->stream.acked))
+        return TCP_OUTSIDE;
+    if (seq_diff(stop, end->stream.acked) > (int64_t)lim->block_limit * STREAM_BLOCK + 65536 && lim->strict)
+        return TCP_OUTSIDE;
+    if (end->fin_seen && seq_after(stop, end->fin) && lim->strict)
+        return TCP_CONFLICT;
+    if (p->payload.len == 0)
+        return TCP_TAKEN;
+    switch (stream_insert(&end->stream, lim->pool, lim->block_limit, at, p->payload)) {
+    case STREAM_OK:
+    case STREAM_OLD:
+        return TCP_TAKEN;
+    case STREAM_CONFLICT:
+        return TCP_CONFLICT;
+    case STREAM_FULL:
+        return TCP_FULL;
+    }
+    return TCP_FULL;
+}
+
+static enum tcp_answer take_fin(struct tcp_end *end, const struct tcp_limits *lim, const struct packet *p)
+{
+    struct seq fin = seq_add(packet_data_seq(p), p->wire_len);
+    if (end->fin_seen)
+        return seq_equal(fin, end->fin) || !lim->strict ? TCP_TAKEN : TCP_CONFLICT;
+    if (seq_before(fin, end->stream.end) && lim->strict)
+        return TCP_CONFLICT; /* would end the stream before bytes that were already judged */
+    end->fin = fin;
+    end->fin_seen = true;
+    return TCP_TAKEN;
+}
+
+/* Data at the place where a second SYN said it would begin: offline the SYN|ACK may be missing. */
+static bool renewed_by_data(const struct tcp *t, const struct tcp_limits *lim, const struct packet *p, enum role from)
+{
+    return !lim->strict && from == ROLE_CLIENT && t->has_other_isn && !(p->flags & TCP_SYN) &&
+           seq_equal(p->seq, seq_add(t->other_isn, 1)) && !seq_equal(p->seq, t->of[ROLE_CLIENT].stream.next);
+}
+
+enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const struct packet *p, enum role from)
+{
+    struct tcp_end *end = &t->of[from], *other = &t->of[role_other(from)];
+    enum tcp_answer answer = TCP_TAKEN;
+    if (p->flags & TCP_SYN)
+        answer = from == ROLE_SERVER && p->flags & TCP_ACK ? take_syn_ack(t, lim, p) : take_syn(t, p, from);
+    else if (renewed_by_data(t, lim, p, from))
+        answer = TCP_RENEWED;
+    if (answer != TCP_TAKEN)
+        return answer;
+    if (!end->started)
+        end_begin(end, p->seq);
+    end->seen = true;
+    if (p->flags & TCP_SYN && p->payload.len == 0)
+        return TCP_TAKEN;
+    if (p->flags & TCP_RST) {
+        end->rst_seen |= near(p->seq, end->stream.acked);
+        return TCP_TAKEN;
+    }
+    answer = take_data(end, lim, p);
+    if (answer == TCP_TAKEN && p->flags & TCP_FIN)
+        answer = take_fin(end, lim, p);
+    /* An acknowledgment counts only in a segment that its receiver would look at (RFC 9293 3.10.7.4). */
+    if (p->flags & TCP_ACK && !(p->flags & TCP_SYN) && (answer == TCP_TAKEN || answer == TCP_FULL))
+        end_acked(other, lim->pool, p->ack);
+    if (p->wire_len > 0)
+        t->established = true;
+    return answer;
+}
+
+void tcp_passed(struct tcp *t, const struct packet *p, enum role from, uint32_t payload_len)
+{
+    struct tcp_end *end = &t->of[from];
+    if (!end->started || payload_len == 0)
+        return;
+    struct seq at = packet_data_seq(p), stop = seq_add(at, payload_len);
+    end->passed_high = seq_later(end->passed_high, stop);
+    if (!seq_after(at, end->passed))
+        end->passed = seq_later(seq_later(end->passed, stop), seq_earlier(end->passed_high, end->stream.next));
+}
+
+bool tcp_closed(const struct tcp *t)
+{
+    const struct tcp_end *c = &t->of[ROLE_CLIENT], *s = &t->of[ROLE_SERVER];
+    return c->rst_seen || s->rst_seen || (c->fin_seen && s->fin_seen);
+}
+
+bool tcp_at_fin(const struct tcp *t, enum role from)
+{
+    const struct tcp_end *end = &t->of[from];
+    return end->started && end->fin_seen && seq_equal(end->stream.next, end->fin);
+}

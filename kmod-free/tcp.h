@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tcp - one TCP connection as a bystander between the two ends sees it (RFC 9293).
+ *
+ * Theory of operation
+ *
+ * A bystander doesn't know which segments arrive behind it, so nothing here
+ * decides what a receiver has; it only makes sure that a receiver can get no
+ * other bytes than those that were judged (S1): the first copy of a byte that
+ * comes by is kept, and every later copy must be the same until the receiver
+ * acknowledged it. A segment that the receiver throws away (small TTL, out of its
+ * window, old timestamp) changes nothing: what it must be sent again is the same.
+ *
+ * Nothing that can be faked ends the tracking: RST and FIN are noted and shorten
+ * the flow's life when it falls silent, and bytes that follow are judged all the
+ * same. A SYN with another ISN takes effect only when the server's SYN|ACK
+ * acknowledges it (port reuse), since the server may as well answer it with a
+ * challenge ACK and go on with the old connection (RFC 5961 section 4).
+ *
+ * strict (GUARD) means: what doesn't fit is refused. Otherwise (WATCH) it is
+ * taken as far as possible, since the segment has long been delivered.
+ */
+#ifndef RCPTWALL_TCP_H
+#define RCPTWALL_TCP_H
+
+#include "kmod-free/packet.h"
+#include "kmod-free/role.h"
+#include "kmod-free/stream.h"
+
+/* What one role sends. */
+struct tcp_end {
+    struct stream stream;    /* valid if started */
+    struct seq passed;       /* the receiver may have everything before this */
+    struct seq passed_high;  /* behind the highest byte that was let through, perhaps beyond a gap */
+    struct seq fin;          /* valid if fin_seen: FIN's own sequence number */
+    struct seq beyond;       /* valid if has_beyond: the receiver acknowledged bytes that we don't have */
+    uint16_t mss;            /* the largest segment it said it takes; 0 = not said */
+    uint8_t beyond_frames;   /* how long has_beyond holds, in frames of this flow */
+    bool started, fin_seen, rst_seen, has_beyond;
+    bool csum_good;          /* a right checksum was seen in this direction */
+    bool seen;               /* it sent at least one packet that we saw */
+};
+
+struct tcp {
+    struct tcp_end of[ROLE_COUNT];
+    struct seq other_isn;    /* valid if has_other_isn: a SYN that asks for a new connection on the same ports */
+    bool has_other_isn;
+    bool syn_seen;           /* the connection was seen from its SYN */
+    bool established;        /* the server's SYN|ACK was seen, or data */
+};
+
+struct tcp_limits {
+    struct pool *pool;
+    uint32_t block_limit;
+    bool strict;
+};
+
+enum tcp_answer {
+    TCP_TAKEN = 1, /* fits; new bytes, if any, are in the stream */
+    TCP_CONFLICT,  /* differs from what was judged, or data behind a FIN (strict only) */
+    TCP_FULL,      /* no room; nothing stored */
+    TCP_OUTSIDE,   /* not near the window; nothing stored */
+    TCP_RENEWED,   /* belongs to a new connection on the same ports: stop this one, start with this packet */
+};
+
+void tcp_start(struct tcp *);
+void tcp_stop(struct tcp *, struct pool *);
+/* Takes one decoded segment of role `from` into account. */
+RW_CHECK enum tcp_answer tcp_take(struct tcp *, const struct tcp_limits *, const struct packet *, enum role from);
+
+/* The segment with this payload length was let through to its receiver. */
+void tcp_passed(struct tcp *, const struct packet *, enum role from, uint32_t payload_len);
+
+/* Both ends said FIN, or one said RST: nothing more is expected. */
+bool tcp_closed(const struct tcp *);
+/* All that `from` will ever send has been read: FIN was seen and everything before it is in order. */
+bool tcp_at_fin(const struct tcp *, enum role from);
+
+/* Sequence number of the first payload byte (a SYN takes one number itself). */
+static inline struct seq packet_data_seq(const struct packet *p)
+{
+    return seq_add(p->seq, p->flags & TCP_SYN ? 1 : 0);
+}
+
+#endif
