@@ -36,7 +36,10 @@ struct stream {
     struct seq read;  /* next byte for the judge */
     struct seq next;  /* first byte that we don't have in order */
     struct seq end;   /* behind the last byte stored; == next when there is no gap */
+    /* of stream.c only */
+    struct seq beyond; /* if there is a gap: first byte stored behind it */
     uint32_t head, tail;
+    uint32_t reading; /* last block that begins at or before `read`, or POOL_NONE */
     uint32_t blocks;
 };
 

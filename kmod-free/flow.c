@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * Both directions must find the same flow, so the hashed key is the two endpoints
+ * in byte order of their serialised form, smaller one first; it is never stored.
+ * There are at least as many buckets as flows. A bucket holds index + 1, so that
+ * memory full of zeros is an empty table and start-up touches none of it.
+ *
+ * Flows that ended form a list through `chain`; slots from `fresh` on were never
+ * used and are on no list.
+ */
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "kmod-free/flow.h"
+
+_Static_assert(FLOW_KEY_BYTES == crypto_shorthash_KEYBYTES, "the key is SipHash's");
+_Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "the hash fits a number");
+
+#define FLOWS_MAX      (UINT32_C(1) << 30)
+#define ENDPOINT_BYTES (1 + 16 + 2)
+
+static void endpoint_bytes(const struct endpoint *e, uint8_t out[static ENDPOINT_BYTES])
+{
+    out[0] = e->addr.family;
+    memcpy(out + 1, e->addr.at, 16);
+    out[17] = (uint8_t)(e->port >> 8);
+    out[18] = (uint8_t)(e->port & 0xff);
+}
+
+static uint32_t *bucket_of(const struct flow_table *t, const struct endpoint *a, const struct endpoint *b)
+{
+    uint8_t one[ENDPOINT_BYTES], other[ENDPOINT_BYTES], key[2 * ENDPOINT_BYTES];
+    uint8_t hash[crypto_shorthash_BYTES];
+    uint32_t low;
+
+    endpoint_bytes(a, one);
+    endpoint_bytes(b, other);
+    bool ordered = memcmp(one, other, ENDPOINT_BYTES) <= 0;
+    memcpy(key, ordered ? one : other, ENDPOINT_BYTES);
+    memcpy(key + ENDPOINT_BYTES, ordered ? other : one, ENDPOINT_BYTES);
+    crypto_shorthash(hash, key, sizeof(key), t->key);
+    memcpy(&low, hash, sizeof(low));
+    return &t->buckets[low & t->bucket_mask];
+}
+
+/* Is it the flow of a packet from src to dst, and whose packet? */
+static bool matches(const struct flow *f, const struct endpoint *src, const struct endpoint *dst, enum role *from)
+{
+    for (enum role r = ROLE_CLIENT; r <= ROLE_SERVER; r++) {
+        if (endpoint_equal(&f->of[r], src) && endpoint_equal(&f->of[role_other(r)], dst)) {
+            *from = r;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t find_in(const struct flow_table *t, const uint32_t *bucket, const struct endpoint *src,
+                        const struct endpoint *dst, enum role *from)
+{
+    for (uint32_t i = *bucket; i != 0; i = t->flows[i - 1].chain)
+        if (matches(&t->flows[i - 1], src, dst, from))
+            return i - 1;
+    *from = ROLE_CLIENT;
+    return FLOW_NONE;
+}
+
+bool flow_table_new(struct flow_table *t, uint32_t max, const uint8_t key[FLOW_KEY_BYTES])
+{
+    uint32_t buckets = 1;
+
+    assert(max > 0 && max <= FLOWS_MAX);
+    while (buckets < max)
+        buckets *= 2;
+    *t = (struct flow_table){.bucket_mask = buckets - 1, .max = max, .free_head = FLOW_NONE};
+    memcpy(t->key, key, FLOW_KEY_BYTES);
+    t->flows = calloc(max, sizeof(*t->flows));
+    t->buckets = calloc(buckets, sizeof(*t->buckets));
+    if (t->flows == NULL || t->buckets == NULL) {
+        flow_table_free(t);
+        return false;
+    }
+    return true;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+    free(t->flows);
+    free(t->buckets);
+    *t = (struct flow_table){.free_head = FLOW_NONE};
+}
+
+uint32_t flow_find(const struct flow_table *t, const struct endpoint *src, const struct endpoint *dst, enum role *from)
+{
+    return find_in(t, bucket_of(t, src, dst), src, dst, from);
+}
+
+uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const struct endpoint *server, struct mono now)
+{
+    uint32_t *bucket = bucket_of(t, client, server);
+    uint32_t index = t->free_head;
+    enum role from;
+
+    assert(find_in(t, bucket, client, server, &from) == FLOW_NONE);
+    if (index != FLOW_NONE) {
+        t->free_head = t->flows[index].chain;
+    } else if (t->fresh < t->max) {
+        index = t->fresh++;
+    } else {
+        t->refused++;
+        return FLOW_NONE;
+    }
+    t->flows[index] = (struct flow){
+        .of = {[ROLE_CLIENT] = *client, [ROLE_SERVER] = *server},
+        .last = now,
+        .chain = *bucket,
+        .used = true,
+    };
+    *bucket = index + 1;
+    if (++t->used > t->peak)
+        t->peak = t->used;
+    return index;
+}
+
+void flow_free(struct flow_table *t, uint32_t index)
+{
+    assert(index < t->fresh && t->flows[index].used);
+    struct flow *f = &t->flows[index];
+    uint32_t *link = bucket_of(t, &f->of[ROLE_CLIENT], &f->of[ROLE_SERVER]);
+
+    while (*link != index + 1) {
+        assert(*link != 0);
+        link = &t->flows[*link - 1].chain;
+    }
+    *link = f->chain;
+    f->used = false;
+    f->chain = t->free_head;
+    t->free_head = index;
+    t->used--;
+}
+
+void flow_swap_roles(struct flow_table *t, uint32_t index)
+{
+    assert(index < t->fresh && t->flows[index].used);
+    struct flow *f = &t->flows[index];
+    struct endpoint client = f->of[ROLE_CLIENT];
+
+    f->of[ROLE_CLIENT] = f->of[ROLE_SERVER];
+    f->of[ROLE_SERVER] = client;
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * Sequence space is cut into slots of SLOT bytes, on a grid that begins at the
+ * first byte stored after the stream was empty. A slot in which anything is
+ * stored has one block, however many pieces and holes lie in it:
+ *
+ *      slot         slot         slot         slot
+ *   |============|=====.......|............|..=.=...==..|
+ *      block        block        (none)       block
+ *
+ * So the number of blocks depends only on how far apart the bytes lie, which the
+ * receiver's window bounds, and never on how finely they were cut or in which
+ * order they came: a thousand one-byte segments with holes between them cost
+ * what one segment over the same range costs.
+ *
+ * A block usually holds one run, described by lo and hi ("solid"). Only when a
+ * second run joins does the bitmap come to life, and it is forgotten as soon as
+ * the runs have grown together; in-order traffic never touches it.
+ *
+ * Inserting has three steps, the first two of which change nothing: compare with
+ * all that is kept; count the blocks that are missing; store. After the first
+ * step the segment equals what is stored wherever they overlap, so the third may
+ * copy over it.
+ *
+ * A segment that begins behind a gap may not use the last blocks, of the stream
+ * or of the pool (OUT_OF_ORDER_*): they are for the segment that fills the gap.
+ * Without that, bytes behind a gap could fill all there is, the gap could never
+ * fill, and nothing would ever be acknowledged and freed again.
+ *
+ * Blocks are chained in order. Walks begin at the tail (appending), at `reading`
+ * (what the judge has yet to see and what came after) or at the head (copies of
+ * old bytes), and are at most as long as the chain.
+ */
+#include <assert.h>
+
+#include "kmod-free/stream.h"
+
+#define SLOT         1800
+#define BITMAP_WORDS ((SLOT + 63) / 64)
+
+/* In quarters of a stream's blocks, and eighths of the pool's: what is kept back from bytes behind a gap. */
+#define OUT_OF_ORDER_STREAM_RESERVE 4
+#define OUT_OF_ORDER_POOL_RESERVE   8
+
+/* From the oldest kept byte on, sequence numbers this far can be told apart, a slot's length of rounding included. */
+#define REACH ((int64_t)INT32_MAX - 2 * SLOT)
+
+struct block {
+    struct seq at;   /* where its slot begins */
+    uint32_t next;   /* block, or POOL_NONE */
+    uint16_t lo, hi; /* all stored bytes are in data[lo..hi) */
+    uint16_t stored; /* how many; hi - lo: all of these (solid) */
+    uint16_t unused;
+    uint64_t bitmap[BITMAP_WORDS]; /* stored bytes, one bit each; valid only if not solid */
+    uint8_t data[SLOT];
+};
+_Static_assert(sizeof(struct block) == STREAM_BLOCK, "a block fills its place in the pool");
+
+static struct block *block_of(const struct pool *pool, uint32_t index)
+{
+    return pool_at(pool, index);
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- one block ---- */
+
+static bool solid(const struct block *b)
+{
+    return b->stored == b->hi - b->lo;
+}
+
+static bool has(const struct block *b, uint32_t i)
+{
+    if (i < b->lo || i >= b->hi)
+        return false;
+    return solid(b) || (b->bitmap[i / 64] >> (i % 64) & 1) != 0;
+}
+
+/* Sets bits [from, to) of the bitmap. Returns how many were clear. */
+static uint32_t set_bits(struct block *b, uint32_t from, uint32_t to)
+{
+    uint32_t added = 0;
+
+    while (from < to) {
+        uint32_t bit = from % 64;
+        uint32_t n = smaller(64 - bit, to - from);
+        uint64_t mask = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << bit;
+        uint64_t *word = &b->bitmap[from / 64];
+        added += (uint32_t)__builtin_popcountll(mask & ~*word);
+        *word |= mask;
+        from += n;
+    }
+    return added;
+}
+
+/* Notes that [from, to) is stored now. Returns how many of these are new. */
+static uint32_t mark(struct block *b, uint32_t from, uint32_t to)
+{
+    uint32_t lo = smaller(b->lo, from), hi = larger(b->hi, to);
+    uint32_t added;
+
+    if (b->stored == 0) {
+        lo = from;
+        hi = to;
+        added = to - from;
+    } else if (solid(b) && from <= b->hi && to >= b->lo) {
+        added = hi - lo - b->stored;
+    } else {
+        if (solid(b)) {
+            memset(b->bitmap, 0, sizeof(b->bitmap));
+            (void)set_bits(b, b->lo, b->hi);
+        }
+        added = set_bits(b, from, to);
+    }
+    b->lo = (uint16_t)lo;
+    b->hi = (uint16_t)hi;
+    b->stored = (uint16_t)(b->stored + added);
+    return added;
+}
+
+/* The first byte at or behind `from` that is stored (want) or isn't; SLOT if there is none. */
+static uint32_t seek(const struct block *b, uint32_t from, bool want)
+{
+    if (solid(b)) {
+        bool inside = from >= b->lo && from < b->hi;
+        if (inside == want)
+            return from;
+        if (inside)
+            return b->hi;
+        return from < b->lo ? b->lo : SLOT;
+    }
+    while (from < SLOT) {
+        uint64_t word = b->bitmap[from / 64];
+        uint64_t left = (want ? word : ~word) >> (from % 64);
+        if (left != 0)
+            return smaller(from + (uint32_t)__builtin_ctzll(left), SLOT);
+        from += 64 - from % 64;
+    }
+    return SLOT;
+}
+
+/* Does any stored byte differ from data, which lies `from` bytes into the slot? */
+static bool block_differs(const struct block *b, uint32_t from, struct bytes data)
+{
+    uint32_t first = larger(from, b->lo);
+    uint32_t behind = smaller(from + (uint32_t)data.len, b->hi);
+
+    if (first >= behind)
+        return false;
+    const uint8_t *theirs = data.at + (first - from);
+    if (solid(b))
+        return memcmp(b->data + first, theirs, behind - first) != 0;
+    for (uint32_t i = first; i < behind; i++, theirs++)
+        if (b->data[i] != *theirs && has(b, i))
+            return true;
+    return false;
+}
+
+/* ---- the chain ---- */
+
+/* The oldest byte that a copy is compared with (S1). */
+static struct seq kept_from(const struct stream *s)
+{
+    return seq_earlier(s->read, s->acked);
+}
+
+/* Last block of the chain from `index` on that begins at or before `at`; index itself must. */
+static uint32_t walk_to(const struct pool *pool, uint32_t index, struct seq at)
+{
+    for (;;) {
+        uint32_t next = block_of(pool, index)->next;
+        if (next == POOL_NONE || seq_after(block_of(pool, next)->at, at))
+            return index;
+        index = next;
+    }
+}
+
+static bool begins_by(const struct pool *pool, uint32_t index, struct seq at)
+{
+    return index != POOL_NONE && !seq_after(block_of(pool, index)->at, at);
+}
+
+/* Last block that begins at or before `at`, or POOL_NONE. */
+static uint32_t find(const struct stream *s, const struct pool *pool, struct seq at)
+{
+    if (begins_by(pool, s->tail, at))
+        return s->tail;
+    if (begins_by(pool, s->reading, at))
+        return walk_to(pool, s->reading, at);
+    if (begins_by(pool, s->head, at))
+        return walk_to(pool, s->head, at);
+    return POOL_NONE;
+}
+
+/* Where the slot of `at` begins. */
+static struct seq slot_of(const struct stream *s, const struct pool *pool, struct seq at)
+{
+    struct seq base = s->head != POOL_NONE ? block_of(pool, s->head)->at : s->next;
+    int32_t into = seq_diff(at, base) % SLOT;
+
+    return seq_add(at, (uint32_t)(into < 0 ? -into - SLOT : -into));
+}
+
+/* A new, empty block behind `before` (POOL_NONE: in front of all). The caller knows that there is one. */
+static uint32_t add_block(struct stream *s, struct pool *pool, uint32_t before, struct seq at)
+{
+    uint32_t index = pool_take(pool);
+    assert(index != POOL_NONE);
+    struct block *b = block_of(pool, index);
+    uint32_t *link = before == POOL_NONE ? &s->head : &block_of(pool, before)->next;
+
+    b->at = at;
+    b->next = *link;
+    b->lo = b->hi = b->stored = b->unused = 0;
+    *link = index;
+    if (b->next == POOL_NONE)
+        s->tail = index;
+    if (!seq_after(at, s->read)) /* new bytes are never before `read`: this is the slot where it stands */
+        s->reading = index;
+    s->blocks++;
+    return index;
+}
+
+static void drop_head(struct stream *s, struct pool *pool)
+{
+    uint32_t index = s->head;
+
+    s->head = block_of(pool, index)->next;
+    if (s->head == POOL_NONE)
+        s->tail = POOL_NONE;
+    if (s->reading == index)
+        s->reading = POOL_NONE;
+    s->blocks--;
+    pool_give(pool, index);
+}
+
+/* Frees the blocks that hold nothing that must be kept. */
+static void trim(struct stream *s, struct pool *pool)
+{
+    struct seq kept = kept_from(s);
+    bool all = seq_equal(kept, s->end);
+
+    while (s->head != POOL_NONE && (all || seq_diff(kept, block_of(pool, s->head)->at) >= SLOT))
+        drop_head(s, pool);
+}
+
+/* Sets `reading` after `read` moved. */
+static void follow_read(struct stream *s, const struct pool *pool)
+{
+    uint32_t from = s->reading != POOL_NONE ? s->reading : s->head;
+
+    if (begins_by(pool, from, s->read))
+        s->reading = walk_to(pool, from, s->read);
+}
+
+/* Moves `next` over what is stored in one run from there, beginning in block `index`. */
+static void advance(struct stream *s, const struct pool *pool, uint32_t index)
+{
+    while (index != POOL_NONE) {
+        const struct block *b = block_of(pool, index);
+        int32_t into = seq_diff(s->next, b->at);
+        if (into < 0 || into >= SLOT)
+            break;
+        uint32_t run = seek(b, (uint32_t)into, false);
+        s->next = seq_add(b->at, run);
+        if (run < SLOT)
+            break;
+        index = b->next;
+    }
+}
+
+/* Sets `beyond` again after `next` reached it. */
+static void find_beyond(struct stream *s, const struct pool *pool)
+{
+    if (seq_equal(s->next, s->end) || seq_after(s->beyond, s->next))
+        return;
+    uint32_t index = find(s, pool, s->next);
+    if (index != POOL_NONE) {
+        const struct block *b = block_of(pool, index);
+        int32_t into = seq_diff(s->next, b->at);
+        uint32_t run = into < SLOT ? seek(b, (uint32_t)into, true) : SLOT;
+        if (run < SLOT) {
+            s->beyond = seq_add(b->at, run);
+            return;
+        }
+        index = b->next;
+    } else {
+        index = s->head;
+    }
+    const struct block *b = block_of(pool, index);
+    s->beyond = seq_add(b->at, b->lo);
+}
+
+/* ---- offering a segment ---- */
+
+/* Cuts off what is before `from`. false: nothing is left. */
+static bool cut_before(struct seq from, struct seq *at, struct bytes *data)
+{
+    int64_t early = seq_diff(from, *at);
+
+    if (early <= 0)
+        return data->len > 0;
+    if ((uint64_t)early >= data->len)
+        return false;
+    *data = bytes_from(*data, (size_t)early);
+    *at = from;
+    return true;
+}
+
+/* data doesn't begin before the oldest byte kept. */
+static bool differs(const struct stream *s, const struct pool *pool, struct seq at, struct bytes data)
+{
+    struct seq end = seq_add(at, (uint32_t)data.len);
+    uint32_t index = find(s, pool, at);
+
+    for (index = index != POOL_NONE ? index : s->head; index != POOL_NONE;) {
+        const struct block *b = block_of(pool, index);
+        if (!seq_before(b->at, end))
+            break;
+        int32_t into = seq_diff(at, b->at);
+        struct bytes here = into < 0 ? bytes_from(data, (size_t)-into) : data;
+        uint32_t from = into < 0 ? 0 : (uint32_t)into;
+        if (from < SLOT && block_differs(b, from, bytes_first(here, SLOT - from)))
+            return true;
+        index = b->next;
+    }
+    return false;
+}
+
+/* How many slots between at and end have no block. */
+static uint32_t missing_blocks(const struct stream *s, const struct pool *pool, struct seq at, struct seq end)
+{
+    struct seq first = slot_of(s, pool, at);
+    uint32_t missing = ((uint32_t)seq_diff(end, first) + SLOT - 1) / SLOT;
+    uint32_t index = find(s, pool, at);
+
+    for (index = index != POOL_NONE ? index : s->head; index != POOL_NONE;) {
+        const struct block *b = block_of(pool, index);
+        if (!seq_before(b->at, end))
+            break;
+        if (!seq_before(b->at, first))
+            missing--;
+        index = b->next;
+    }
+    return missing;
+}
+
+static bool room_for(const struct stream *s, const struct pool *pool, uint32_t block_limit, uint32_t more,
+                     bool behind_gap)
+{
+    uint32_t limit = block_limit, total = pool->count;
+
+    if (more == 0)
+        return true;
+    if (behind_gap) {
+        limit -= block_limit / OUT_OF_ORDER_STREAM_RESERVE;
+        total -= pool->count / OUT_OF_ORDER_POOL_RESERVE;
+    }
+    return (uint64_t)s->blocks + more <= limit && (uint64_t)pool->used + more <= total;
+}
+
+/* Puts data, compared and with room for it, where it belongs. Returns how many bytes are new. */
+static uint32_t store(struct stream *s, struct pool *pool, struct seq at, struct bytes data)
+{
+    bool fills = seq_equal(at, s->next);
+    struct seq slot = slot_of(s, pool, at);
+    uint32_t index = find(s, pool, at), first = POOL_NONE;
+    uint32_t from = (uint32_t)seq_diff(at, slot);
+    uint32_t added = 0;
+    struct bytes piece;
+
+    if (!fills)
+        s->beyond = seq_equal(s->next, s->end) ? at : seq_earlier(s->beyond, at);
+    s->end = seq_later(s->end, seq_add(at, (uint32_t)data.len));
+    while (data.len > 0) {
+        if (index == POOL_NONE || !seq_equal(block_of(pool, index)->at, slot))
+            index = add_block(s, pool, index, slot);
+        if (first == POOL_NONE)
+            first = index;
+        struct block *b = block_of(pool, index);
+        piece = bytes_first(data, SLOT - from);
+        memcpy(b->data + from, piece.at, piece.len);
+        added += mark(b, from, from + (uint32_t)piece.len);
+        data = bytes_from(data, piece.len);
+        slot = seq_add(slot, SLOT);
+        from = 0;
+        if (begins_by(pool, b->next, slot))
+            index = b->next;
+    }
+    if (fills) {
+        advance(s, pool, first);
+        find_beyond(s, pool);
+    }
+    return added;
+}
+
+/* ---- what others call ---- */
+
+void stream_start(struct stream *s, struct seq first)
+{
+    *s = (struct stream){
+        .acked = first,
+        .read = first,
+        .next = first,
+        .end = first,
+        .head = POOL_NONE,
+        .tail = POOL_NONE,
+        .reading = POOL_NONE,
+    };
+}
+
+void stream_stop(struct stream *s, struct pool *pool)
+{
+    while (s->head != POOL_NONE)
+        drop_head(s, pool);
+}
+
+enum stream_result stream_insert(struct stream *s, struct pool *pool, uint32_t block_limit, struct seq at,
+                                 struct bytes data)
+{
+    struct seq kept = kept_from(s);
+
+    if (data.len > (size_t)REACH || seq_diff(at, kept) + (int64_t)data.len > REACH)
+        return STREAM_FULL;
+    if (!cut_before(kept, &at, &data))
+        return STREAM_OLD;
+    if (differs(s, pool, at, data))
+        return STREAM_CONFLICT;
+    /* What is before `next` and not stored was given up: too late for it. */
+    if (!cut_before(s->next, &at, &data))
+        return STREAM_OLD;
+    uint32_t more = missing_blocks(s, pool, at, seq_add(at, (uint32_t)data.len));
+    if (!room_for(s, pool, block_limit, more, seq_after(at, s->next)))
+        return STREAM_FULL;
+    return store(s, pool, at, data) > 0 ? STREAM_OK : STREAM_OLD;
+}
+
+bool stream_differs(const struct stream *s, const struct pool *pool, struct seq at, struct bytes data)
+{
+    struct seq kept = kept_from(s);
+    int64_t from = seq_diff(at, kept);
+
+    if (from >= REACH)
+        return false;
+    keep_first(&data, (size_t)(REACH - from));
+    return cut_before(kept, &at, &data) && differs(s, pool, at, data);
+}
+
+uint32_t stream_unread(const struct stream *s)
+{
+    return (uint32_t)seq_diff(s->next, s->read);
+}
+
+bool stream_peek(const struct stream *s, const struct pool *pool, struct bytes *out)
+{
+    uint32_t unread = stream_unread(s);
+
+    *out = (struct bytes){0};
+    if (unread == 0)
+        return false;
+    const struct block *b = block_of(pool, s->reading);
+    uint32_t from = (uint32_t)seq_diff(s->read, b->at);
+    assert(from < SLOT);
+    *out = bytes_of(b->data + from, smaller(SLOT - from, unread));
+    return true;
+}
+
+size_t stream_gather(const struct stream *s, const struct pool *pool, uint8_t *buf, size_t room)
+{
+    size_t want = room < stream_unread(s) ? room : stream_unread(s);
+    size_t done = 0;
+    struct stream ahead = *s;
+    struct bytes run;
+
+    while (done < want && stream_peek(&ahead, pool, &run)) {
+        keep_first(&run, want - done);
+        memcpy(buf + done, run.at, run.len);
+        done += run.len;
+        ahead.read = seq_add(ahead.read, (uint32_t)run.len);
+        follow_read(&ahead, pool);
+    }
+    return done;
+}
+
+void stream_read(struct stream *s, struct pool *pool, uint32_t n)
+{
+    assert(n <= stream_unread(s));
+    s->read = seq_add(s->read, n);
+    follow_read(s, pool);
+    trim(s, pool);
+}
+
+void stream_acked(struct stream *s, struct pool *pool, struct seq upto)
+{
+    if (!seq_after(upto, s->acked))
+        return;
+    s->acked = seq_earlier(upto, s->next);
+    trim(s, pool);
+}
+
+bool stream_gap(const struct stream *s, struct seq *gap_end)
+{
+    bool gap = !seq_equal(s->next, s->end);
+
+    *gap_end = gap ? s->beyond : s->next;
+    return gap;
+}
+
+void stream_skip(struct stream *s, struct pool *pool, struct seq to)
+{
+    assert(seq_equal(s->read, s->next));
+    if (!seq_after(to, s->next))
+        return;
+    /* Nothing between was kept, so nothing between can be compared; and what is a whole gap old never will be. */
+    if (seq_equal(s->acked, s->next) || seq_diff(to, s->next) > REACH / 2 - seq_diff(s->next, s->acked))
+        s->acked = to;
+    s->read = s->next = to;
+    s->end = seq_later(s->end, to);
+    follow_read(s, pool);
+    advance(s, pool, s->reading);
+    find_beyond(s, pool);
+    trim(s, pool);
+}
+
+void stream_forget_read(struct stream *s, struct pool *pool)
+{
+    s->acked = seq_later(s->acked, s->read);
+    trim(s, pool);
+}
