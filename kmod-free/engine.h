@@ -24,6 +24,7 @@ enum stance {
 
 struct engine_config {
     enum stance stance;
+    bool live;                   /* a session picked up under way is judged as such (REASON_MIDSTREAM) */
     uint32_t max_flows;
     uint32_t stream_blocks;      /* pool shared by all streams, STREAM_BLOCK bytes each */
     uint32_t stream_block_limit; /* of one stream */

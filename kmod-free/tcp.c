@@ -25,6 +25,7 @@ void tcp_stop(struct tcp *t, struct pool *pool)
 static void end_begin(struct tcp_end *end, struct seq first)
 {
     stream_start(&end->stream, first);
+    end->first = first;
     end->passed = first;
     end->passed_high = first;
     end->started = true;
@@ -78,6 +79,7 @@ static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim,
         end_stop(server, lim->pool);
     end_begin(server, seq_add(p->seq, 1));
     server->mss = p->options.mss;
+    t->syn_seen = true;
     t->established = true;
     return TCP_TAKEN;
 }
@@ -91,7 +93,7 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
         t->syn_seen = true;
         return TCP_TAKEN;
     }
-    if (!t->syn_seen || !seq_equal(end->stream.acked, seq_add(p->seq, 1))) {
+    if (!seq_equal(end->first, seq_add(p->seq, 1))) {
         t->other_isn = p->seq;
         t->has_other_isn = true;
         return p->payload.len ? TCP_OUTSIDE : TCP_TAKEN;
@@ -110,7 +112,24 @@ static enum tcp_answer take_data(struct tcp_end *end, const struct tcp_limits *l
         return TCP_CONFLICT;
     if (p->payload.len == 0)
         return TCP_TAKEN;
-    switch (stream_insert(&end->stream, lim->pool, lim->block_limit, at, p->payload)) {
+    uint32_t limit = lim->block_limit;
+    if (lim->strict && seq_after(at, end->stream.next)) {
+        /* What fills the gap must always find room, or a full stream would stand still for ever. */
+        limit -= limit / 4;
+        if (lim->pool->used > lim->pool->count - lim->pool->count / 8)
+            return TCP_FULL;
+    }
+    enum stream_result r = stream_insert(&end->stream, lim->pool, limit, at, p->payload);
+    if (r == STREAM_FULL && !lim->strict) {
+        stream_forget_read(&end->stream, lim->pool); /* kept for comparing only */
+        r = stream_insert(&end->stream, lim->pool, limit, at, p->payload);
+    }
+    if (r == STREAM_CONFLICT && !lim->strict && seq_after(stop, end->stream.next) && seq_before(at, end->stream.next)) {
+        /* Long delivered: the bytes that nobody contradicts are still worth judging. */
+        struct bytes rest = bytes_from(p->payload, (size_t)seq_diff(end->stream.next, at));
+        (void)!stream_insert(&end->stream, lim->pool, limit, end->stream.next, rest);
+    }
+    switch (r) {
     case STREAM_OK:
     case STREAM_OLD:
         return TCP_TAKEN;
@@ -174,7 +193,7 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
 void tcp_passed(struct tcp *t, const struct packet *p, enum role from, uint32_t payload_len)
 {
     struct tcp_end *end = &t->of[from];
-    if (!end->started || payload_len == 0)
+    if (!end->started || payload_len == 0 || p->flags & TCP_RST)
         return;
     struct seq at = packet_data_seq(p), stop = seq_add(at, payload_len);
     end->passed_high = seq_later(end->passed_high, stop);

@@ -30,6 +30,7 @@
 /* What one role sends. */
 struct tcp_end {
     struct stream stream;    /* valid if started */
+    struct seq first;        /* of its first byte: ISN + 1, or where we came in */
     struct seq passed;       /* the receiver may have everything before this */
     struct seq passed_high;  /* behind the highest byte that was let through, perhaps beyond a gap */
     struct seq fin;          /* valid if fin_seen: FIN's own sequence number */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine_internal - between the engine's own files; nobody else includes it. */
+#ifndef RCPTWALL_ENGINE_INTERNAL_H
+#define RCPTWALL_ENGINE_INTERNAL_H
+
+#include "kmod-free/defrag.h"
+#include "kmod-free/engine.h"
+#include "kmod-free/pool.h"
+#include "kmod-free/tcp.h"
+
+/* What HELO and MAIL said, for later events: one small block a session, taken when first needed. */
+#define NOTE_HELO_MAX 120
+#define NOTE_MAIL_MAX 260
+struct note {
+    uint16_t helo_len, mail_len;
+    bool has_helo, has_mail, helo_cut, mail_cut;
+    uint8_t helo[NOTE_HELO_MAX], mail[NOTE_MAIL_MAX];
+};
+
+/* What the engine knows of the flow with the same index. */
+struct session {
+    struct tcp tcp;
+    struct smtp smtp;
+    uint64_t flow_id;
+    struct wall began, last;
+    uint64_t packets[ROLE_COUNT], bytes[ROLE_COUNT];
+    uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
+    uint32_t rcpts, external_rcpts, external_accepted;
+    uint32_t note;              /* index in engine.notes, or POOL_NONE */
+    uint32_t told;              /* bit reason: alerted once already */
+    uint8_t tag;
+    uint8_t verdict;            /* enum action: the highest that was asked for */
+    uint8_t reason;             /* enum reason of that */
+    uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
+    bool opaque;                /* TLS, or not SMTP at all: nothing to judge */
+    bool port_known;            /* its server port is configured; else SMTP must be recognised first */
+    bool midstream;
+    bool client_waits;          /* the dialogue stands at a barrier (D2) */
+    bool sender_told;           /* the RST for the offender was asked for */
+    bool gap_told[ROLE_COUNT];
+};
+
+struct engine {
+    struct engine_config cfg;
+    struct policy *policy;
+    struct flow_table table;
+    struct session *sessions;   /* by flow index */
+    struct pool blocks, notes;
+    struct defrag *defrag;      /* NULL: live */
+    struct packet packet;       /* of the last frame */
+    uint8_t *scratch;           /* a line that lies in several blocks */
+    size_t scratch_len;
+    struct recipient rcpt;
+    struct event event;
+    struct engine_counters count;
+    struct mono now;
+    uint32_t sweep;             /* next flow index that engine_tick looks at */
+    uint64_t next_flow_id;
+};
+
+static inline bool engine_guards(const struct engine *e)
+{
+    return e->cfg.stance == STANCE_GUARD;
+}
+
+/* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
+void judge_pump(struct engine *, uint32_t flow);
+/* Gives bytes that will never come up as lost: from's stream goes on behind the gap. */
+void judge_gap(struct engine *, uint32_t flow, enum role from);
+/* The session is over: everything that waits is judged under whatever readings are left. */
+void judge_rest(struct engine *, uint32_t flow);
+/* Something broke a promise. rcpt may be NULL. */
+void judge_raise(struct engine *, uint32_t flow, enum reason, const struct recipient *rcpt, uint32_t ordinal);
+
+/* engine_report.c: fill events and hand them to the sink. */
+void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
+void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external);
+void report_alert(struct engine *, uint32_t flow, enum reason, enum action, const struct recipient *, uint32_t ordinal);
+void report_session(struct engine *, uint32_t flow);
+void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);
+void report_note_helo(struct engine *, struct session *, struct bytes name);
+void report_note_mail(struct engine *, struct session *, struct bytes path);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's middle: the dialogue is pulled out of both streams, what it reports
+ * is held against the policy, and what breaks the policy is raised.
+ */
+#include "kmod-free/engine_internal.h"
+
+#include <assert.h>
+
+/* A port that isn't configured counts only once SMTP was recognised on it. */
+static bool counts(const struct session *s)
+{
+    return s->port_known || s->smtp.facts.recognised;
+}
+
+void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const struct recipient *rcpt, uint32_t ordinal)
+{
+    struct session *s = &e->sessions[flow];
+    struct policy_facts facts = {
+        .tag = s->tag,
+        .reason = reason,
+        .authenticated = s->smtp.facts.auth_succeeded,
+    };
+    enum action action = policy_judge(e->policy, &facts);
+    if (action <= ACTION_ACCEPT || !counts(s))
+        return;
+    if (action > s->verdict) {
+        s->verdict = (uint8_t)action;
+        s->reason = (uint8_t)reason;
+    }
+    if (engine_guards(e) && action >= ACTION_REFUSE) {
+        enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
+        if (end > s->condemned)
+            s->condemned = (uint8_t)end;
+    }
+    /* One alert a session and reason, except that each external recipient is named. */
+    if (reason != REASON_EXTERNAL_RCPT && s->told & 1u << reason)
+        return;
+    s->told |= 1u << reason;
+    e->count.alerts[reason]++;
+    report_alert(e, flow, reason, action, rcpt, ordinal);
+}
+
+static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *ev)
+{
+    struct session *s = &e->sessions[flow];
+    struct recipient *r = &e->rcpt;
+    recipient_read(e->policy->local, &e->table.flows[flow].of[ROLE_SERVER].addr, ev->text, r);
+    struct policy_facts facts = {
+        .tag = s->tag,
+        .reason = r->external ? REASON_EXTERNAL_RCPT : REASON_NONE,
+        .authenticated = s->smtp.facts.auth_succeeded,
+    };
+    uint64_t bit = UINT64_C(1) << ev->ordinal % 64;
+    s->rcpts++;
+    e->count.rcpts++;
+    s->external_recent &= ~bit;
+    if (r->external) {
+        s->external_recent |= bit;
+        s->external_rcpts++;
+        e->count.external_rcpts++;
+    }
+    report_rcpt(e, flow, r, ev->ordinal, r->external ? policy_judge(e->policy, &facts) : ACTION_ACCEPT);
+    if (r->external)
+        judge_raise(e, flow, REASON_EXTERNAL_RCPT, r, ev->ordinal);
+    else if (r->malformed)
+        judge_raise(e, flow, REASON_MALFORMED, r, ev->ordinal);
+    uint32_t limit = e->policy->tags[s->tag].rcpt_limit;
+    if (limit > 0 && s->rcpts > limit)
+        judge_raise(e, flow, REASON_LIMIT, r, ev->ordinal);
+}
+
+static enum reason reason_of(enum smtp_trouble t)
+{
+    switch (t) {
+    case SMTP_SMUGGLING:
+        return REASON_SMUGGLING;
+    case SMTP_DESYNC:
+        return REASON_DESYNC;
+    case SMTP_INJECTION:
+        return REASON_INJECTION;
+    case SMTP_MALFORMED:
+        return REASON_MALFORMED;
+    }
+    return REASON_MALFORMED;
+}
+
+static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
+{
+    struct session *s = &e->sessions[flow];
+    bool external;
+    switch (ev->kind) {
+    case SMTP_SAW_HELO:
+        report_note_helo(e, s, ev->text);
+        break;
+    case SMTP_SAW_MAIL:
+        report_note_mail(e, s, reverse_path_shown(ev->text));
+        break;
+    case SMTP_SAW_RCPT:
+        saw_rcpt(e, flow, ev);
+        break;
+    case SMTP_SAW_RCPT_REPLY:
+        external = s->external_recent >> ev->ordinal % 64 & 1;
+        if (external && ev->code >= 200 && ev->code < 300)
+            s->external_accepted++;
+        report_reply(e, flow, ev->ordinal, ev->code, external);
+        break;
+    case SMTP_SAW_MESSAGE:
+        e->count.messages++;
+        break;
+    case SMTP_SAW_STARTTLS:
+        judge_raise(e, flow, REASON_STARTTLS, NULL, 0);
+        break;
+    case SMTP_SAW_TROUBLE:
+        judge_raise(e, flow, reason_of(ev->trouble), NULL, 0);
+        break;
+    }
+}
+
+/*
+ * The unread bytes of one role, as many as lie in one run, or, when the dialogue
+ * found no end of line in that run, gathered over the blocks' borders.
+ */
+static bool offer(struct engine *e, const struct stream *st, bool gathered, struct bytes *out)
+{
+    if (!gathered)
+        return stream_peek(st, &e->blocks, out);
+    *out = bytes_of(e->scratch, stream_gather(st, &e->blocks, e->scratch, e->scratch_len));
+    return out->len > 0;
+}
+
+/* Pulls one role's side until it stops. true: something was taken. */
+static bool pull(struct engine *e, uint32_t flow, enum role from, bool last)
+{
+    struct session *s = &e->sessions[flow];
+    struct tcp_end *end = &s->tcp.of[from];
+    bool moved = false, gathered = false;
+    if (!end->started)
+        return false;
+    if (from == ROLE_CLIENT)
+        s->client_waits = false;
+    for (;;) {
+        struct bytes in;
+        if (s->condemned || !offer(e, &end->stream, gathered, &in))
+            return moved;
+        size_t offered = in.len;
+        bool all = offered == stream_unread(&end->stream);
+        struct smtp_event ev = {0};
+        enum smtp_step step =
+            smtp_next(&e->cfg.smtp, &s->smtp, from, &in, all && (last || tcp_at_fin(&s->tcp, from)), &ev);
+        uint32_t taken = (uint32_t)(offered - in.len);
+        if (step == SMTP_EVENT)
+            saw(e, flow, &ev); /* the event's text lies in the stream: read it before it is freed */
+        stream_read(&end->stream, &e->blocks, taken);
+        moved |= taken > 0 || step == SMTP_EVENT;
+        switch (step) {
+        case SMTP_EVENT:
+            gathered = false;
+            break;
+        case SMTP_MORE:
+            if (taken > 0 && in.len == 0)
+                break; /* the run is used up; there may be a next one */
+            if (gathered || all)
+                return moved;
+            gathered = true;
+            break;
+        case SMTP_WAIT:
+            s->client_waits = from == ROLE_CLIENT;
+            return moved;
+        case SMTP_OPAQUE:
+            s->opaque = true;
+            return moved;
+        }
+    }
+}
+
+static void forget(struct engine *e, struct session *s)
+{
+    /* Nobody behind us can be sent another copy of what the server said, nor, in a capture, of anything. */
+    if (s->tcp.of[ROLE_SERVER].started)
+        stream_forget_read(&s->tcp.of[ROLE_SERVER].stream, &e->blocks);
+    if (s->tcp.of[ROLE_CLIENT].started && s->opaque)
+        stream_forget_read(&s->tcp.of[ROLE_CLIENT].stream, &e->blocks);
+}
+
+static void pump(struct engine *e, uint32_t flow, bool last)
+{
+    struct session *s = &e->sessions[flow];
+    bool moved = true;
+    while (moved && !s->condemned && !s->opaque) {
+        moved = pull(e, flow, ROLE_SERVER, last);
+        moved |= !s->opaque && pull(e, flow, ROLE_CLIENT, last);
+    }
+    forget(e, s);
+}
+
+void judge_pump(struct engine *e, uint32_t flow)
+{
+    pump(e, flow, false);
+}
+
+/* What is unread in front of a gap ends there: judged as it is, the rest is thrown away. */
+static void cut_off(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    struct stream *st = &s->tcp.of[from].stream;
+    if (stream_unread(st) > 0)
+        (void)pull(e, flow, from, true);
+    stream_read(st, &e->blocks, stream_unread(st));
+}
+
+void judge_gap(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    struct tcp_end *end = &s->tcp.of[from];
+    struct seq to = end->beyond, stored;
+    end->has_beyond = false;
+    end->beyond_frames = 0;
+    if (stream_gap(&end->stream, &stored))
+        to = seq_earlier(to, stored);
+    if (!seq_after(to, end->stream.next))
+        return;
+    uint32_t lost = (uint32_t)seq_diff(to, end->stream.next);
+    if (from == ROLE_CLIENT && s->client_waits)
+        smtp_gap(&s->smtp, ROLE_SERVER); /* the reply that the client had is one that we didn't get */
+    cut_off(e, flow, from);
+    smtp_gap(&s->smtp, from);
+    struct seq beyond = end->beyond;
+    stream_skip(&end->stream, &e->blocks, to);
+    end->passed = seq_later(end->passed, end->stream.next);
+    end->passed_high = seq_later(end->passed_high, end->passed);
+    if (seq_after(beyond, end->stream.next))
+        end->has_beyond = true; /* another gap behind this one */
+    if (counts(s)) {
+        e->count.gaps++;
+        e->count.gap_bytes += lost;
+        if (end->seen || !s->gap_told[from])
+            report_gap(e, flow, from, lost);
+        s->gap_told[from] = true;
+    }
+    pump(e, flow, false);
+}
+
+/* Is there still something stored behind a gap? Then the capture lost what was before it. */
+static bool rest_gap(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    struct tcp_end *end = &s->tcp.of[from];
+    struct seq stored;
+    if (!end->started || s->opaque)
+        return false;
+    if (stream_gap(&end->stream, &stored))
+        end->beyond = end->has_beyond ? seq_later(stored, end->beyond) : stored;
+    else if (!end->has_beyond)
+        return false;
+    end->has_beyond = true;
+    judge_gap(e, flow, from);
+    return true;
+}
+
+void judge_rest(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    if (engine_guards(e) || s->opaque)
+        return; /* what wasn't judged wasn't let through */
+    while (rest_gap(e, flow, ROLE_SERVER) || rest_gap(e, flow, ROLE_CLIENT))
+        ;
+    pump(e, flow, true);
+    if (s->client_waits && !s->opaque) {
+        smtp_gap(&s->smtp, ROLE_SERVER);
+        pump(e, flow, true);
+    }
+}

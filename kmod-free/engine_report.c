@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine's last stage: what happened becomes an event and goes to the sink. */
+#include "kmod-free/engine_internal.h"
+
+static struct note *note_of(struct engine *e, struct session *s)
+{
+    if (s->note == POOL_NONE) {
+        s->note = pool_take(&e->notes);
+        if (s->note == POOL_NONE)
+            return NULL; /* as many notes as flows: cannot happen, and would only cost a name in an event */
+        struct note *fresh = pool_at(&e->notes, s->note);
+        memset(fresh, 0, sizeof *fresh);
+    }
+    return pool_at(&e->notes, s->note);
+}
+
+void report_note_helo(struct engine *e, struct session *s, struct bytes name)
+{
+    struct note *n = note_of(e, s);
+    if (!n)
+        return;
+    n->has_helo = true;
+    n->helo_cut = name.len > NOTE_HELO_MAX;
+    keep_first(&name, NOTE_HELO_MAX);
+    n->helo_len = (uint16_t)name.len;
+    if (name.len > 0)
+        memcpy(n->helo, name.at, name.len);
+}
+
+void report_note_mail(struct engine *e, struct session *s, struct bytes path)
+{
+    struct note *n = note_of(e, s);
+    if (!n)
+        return;
+    n->has_mail = true;
+    n->mail_cut = path.len > NOTE_MAIL_MAX;
+    keep_first(&path, NOTE_MAIL_MAX);
+    n->mail_len = (uint16_t)path.len;
+    if (path.len > 0)
+        memcpy(n->mail, path.at, path.len);
+}
+
+/* What all events of a session have in common. */
+static struct event *begin(struct engine *e, uint32_t flow, enum event_kind kind)
+{
+    const struct session *s = &e->sessions[flow];
+    const struct flow *f = &e->table.flows[flow];
+    struct event *ev = &e->event;
+    event_clear(ev);
+    ev->kind = kind;
+    ev->wall = s->last;
+    ev->flow_id = s->flow_id;
+    ev->client = f->of[ROLE_CLIENT];
+    ev->server = f->of[ROLE_SERVER];
+    ev->tag = s->tag;
+    memcpy(ev->tag_name, e->policy->tags[s->tag].name, sizeof ev->tag_name);
+    ev->enforced = e->policy->enforce;
+    if (s->note != POOL_NONE) {
+        const struct note *n = pool_at(&e->notes, s->note);
+        if (n->has_helo) {
+            event_put(ev, &ev->helo, bytes_of(n->helo, n->helo_len), EVENT_HELO_MAX);
+            ev->helo.cut |= n->helo_cut;
+        }
+        if (n->has_mail) {
+            event_put(ev, &ev->mail_from, bytes_of(n->mail, n->mail_len), EVENT_MAIL_MAX);
+            ev->mail_from.cut |= n->mail_cut;
+        }
+    }
+    return ev;
+}
+
+static void put_recipient(struct event *ev, const struct recipient *r, uint32_t ordinal)
+{
+    ev->external = r->external;
+    ev->via = r->via;
+    ev->ordinal = ordinal;
+    event_put(ev, &ev->rcpt_to, r->shown, EVENT_RCPT_MAX);
+    for (uint8_t i = 0; i < r->domain_count; i++)
+        event_put(ev, &ev->domains[i], r->domains[i], RECIPIENT_TEXT);
+    ev->domain_count = r->domain_count;
+}
+
+static void emit(struct engine *e, const struct event *ev)
+{
+    e->count.events++;
+    if (e->cfg.sink.take)
+        e->cfg.sink.take(e->cfg.sink.ctx, ev);
+}
+
+void report_rcpt(struct engine *e, uint32_t flow, const struct recipient *r, uint32_t ordinal, enum action action)
+{
+    if (!e->cfg.want_rcpt_events)
+        return;
+    struct event *ev = begin(e, flow, EVENT_RCPT);
+    put_recipient(ev, r, ordinal);
+    ev->action = action;
+    ev->reason = r->external ? REASON_EXTERNAL_RCPT : REASON_NONE;
+    emit(e, ev);
+}
+
+void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t code, bool external)
+{
+    if (!e->cfg.want_reply_events)
+        return;
+    struct event *ev = begin(e, flow, EVENT_REPLY);
+    ev->ordinal = ordinal;
+    ev->code = code;
+    ev->external = external;
+    emit(e, ev);
+}
+
+void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum action action, const struct recipient *r,
+                  uint32_t ordinal)
+{
+    struct event *ev = begin(e, flow, EVENT_ALERT);
+    if (r)
+        put_recipient(ev, r, ordinal);
+    ev->reason = reason;
+    ev->action = action;
+    emit(e, ev);
+}
+
+void report_gap(struct engine *e, uint32_t flow, enum role from, uint64_t bytes)
+{
+    struct event *ev = begin(e, flow, EVENT_GAP);
+    ev->gap_from = from;
+    ev->gap_bytes = bytes;
+    emit(e, ev);
+}
+
+void report_session(struct engine *e, uint32_t flow)
+{
+    if (!e->cfg.want_session_events)
+        return;
+    const struct session *s = &e->sessions[flow];
+    const struct smtp_facts *facts = &s->smtp.facts;
+    struct event *ev = begin(e, flow, EVENT_SESSION);
+    for (int r = 0; r < ROLE_COUNT; r++) {
+        ev->session.packets[r] = s->packets[r];
+        ev->session.bytes[r] = s->bytes[r];
+    }
+    ev->session.commands = facts->commands;
+    ev->session.rcpts = s->rcpts;
+    ev->session.external_rcpts = s->external_rcpts;
+    ev->session.external_accepted = s->external_accepted;
+    ev->session.messages = facts->messages;
+    ev->session.duration_ns = s->last.ns - s->began.ns;
+    ev->session.starttls = facts->starttls;
+    ev->session.starttls_offered = facts->starttls_offered;
+    ev->session.auth_offered = facts->auth_offered;
+    ev->session.auth_used = facts->auth_used;
+    ev->session.auth_succeeded = facts->auth_succeeded;
+    ev->session.midstream = s->midstream;
+    ev->session.smtp = facts->recognised;
+    ev->action = s->verdict ? (enum action)s->verdict : ACTION_ACCEPT;
+    ev->reason = (enum reason)s->reason;
+    emit(e, ev);
+}
