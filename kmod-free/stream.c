@@ -24,11 +24,6 @@
  * step the segment equals what is stored wherever they overlap, so the third may
  * copy over it.
  *
- * A segment that begins behind a gap may not use the last blocks, of the stream
- * or of the pool (OUT_OF_ORDER_*): they are for the segment that fills the gap.
- * Without that, bytes behind a gap could fill all there is, the gap could never
- * fill, and nothing would ever be acknowledged and freed again.
- *
  * Blocks are chained in order. Walks begin at the tail (appending), at `reading`
  * (what the judge has yet to see and what came after) or at the head (copies of
  * old bytes), and are at most as long as the chain.
@@ -39,10 +34,6 @@
 
 #define SLOT         1800
 #define BITMAP_WORDS ((SLOT + 63) / 64)
-
-/* In quarters of a stream's blocks, and eighths of the pool's: what is kept back from bytes behind a gap. */
-#define OUT_OF_ORDER_STREAM_RESERVE 4
-#define OUT_OF_ORDER_POOL_RESERVE   8
 
 /* From the oldest kept byte on, sequence numbers this far can be told apart, a slot's length of rounding included. */
 #define REACH ((int64_t)INT32_MAX - 2 * SLOT)
@@ -356,18 +347,9 @@ static uint32_t missing_blocks(const struct stream *s, const struct pool *pool, 
     return missing;
 }
 
-static bool room_for(const struct stream *s, const struct pool *pool, uint32_t block_limit, uint32_t more,
-                     bool behind_gap)
+static bool room_for(const struct stream *s, const struct pool *pool, uint32_t block_limit, uint32_t more)
 {
-    uint32_t limit = block_limit, total = pool->count;
-
-    if (more == 0)
-        return true;
-    if (behind_gap) {
-        limit -= block_limit / OUT_OF_ORDER_STREAM_RESERVE;
-        total -= pool->count / OUT_OF_ORDER_POOL_RESERVE;
-    }
-    return (uint64_t)s->blocks + more <= limit && (uint64_t)pool->used + more <= total;
+    return more == 0 || ((uint64_t)s->blocks + more <= block_limit && more <= pool->count - pool->used);
 }
 
 /* Puts data, compared and with room for it, where it belongs. Returns how many bytes are new. */
@@ -441,7 +423,7 @@ enum stream_result stream_insert(struct stream *s, struct pool *pool, uint32_t b
     if (!cut_before(s->next, &at, &data))
         return STREAM_OLD;
     uint32_t more = missing_blocks(s, pool, at, seq_add(at, (uint32_t)data.len));
-    if (!room_for(s, pool, block_limit, more, seq_after(at, s->next)))
+    if (!room_for(s, pool, block_limit, more))
         return STREAM_FULL;
     return store(s, pool, at, data) > 0 ? STREAM_OK : STREAM_OLD;
 }
