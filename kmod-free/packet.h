@@ -27,8 +27,9 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 enum packet_result {
     PACKET_TCP = 1,  /* *out is complete */
     PACKET_OTHER,    /* well formed, not TCP: nothing to do with us */
-    PACKET_FRAGMENT, /* a piece of a datagram: only .fragment and the addresses are set */
-    PACKET_BROKEN,   /* lengths that don't fit, bad IPv4 header checksum, unknown IP version */
+    PACKET_FRAGMENT, /* a piece of a datagram that may hold TCP: only .fragment, the addresses, .ttl and .wire_len
+                        (data on the wire) are set. Whole in one piece (RFC 6946, atomic) is no fragment */
+    PACKET_BROKEN,   /* lengths that don't fit, bad IPv4 header checksum, unknown IP version, too many headers */
     PACKET_BAD_CSUM, /* TCP checksum wrong although it had to be right; *out is complete */
     PACKET_UNSET,    /* the frame's csum state was CSUM_UNSET: a front end's bug */
 };
@@ -48,7 +49,7 @@ struct tcp_options {
     uint8_t window_shift;  /* 0..14, valid if has_window_shift */
     bool has_window_shift;
     bool has_timestamp;
-    bool broken;           /* a length ran past the header, or was 0 or 1 */
+    bool broken;           /* a length ran past the header, or was 0 or 1, or the capture has only some of them */
     uint32_t ts_val, ts_ecr;
 };
 
@@ -58,6 +59,8 @@ struct fragment {
     uint8_t protocol;     /* of the fragmentable part (v6: the Fragment header's next header) */
     uint32_t offset;      /* bytes */
     bool more;
+    uint16_t head_len;    /* what stands before the fragmentable part, a Fragment header not counted */
+    uint16_t named_at;    /* offset in frame.l3 of the byte that names `protocol`; v6: or the Fragment header */
     struct bytes data;    /* the fragmentable part that this piece carries */
 };
 
@@ -70,9 +73,9 @@ struct packet {
     uint16_t urgent;      /* the pointer, whether or not TCP_URG is set */
     struct tcp_options options;
     struct bytes payload; /* as far as the capture kept it */
-    uint32_t wire_len;    /* payload length on the wire; payload.len is smaller only if frame.cut */
+    uint32_t wire_len;    /* payload length on the wire, at most 1 MiB; payload.len is smaller only if frame.cut */
     uint16_t l4_at;       /* offset of the TCP header in frame.l3 */
-    uint16_t payload_at;  /* offset of the payload in frame.l3 */
+    uint16_t payload_at;  /* offset of the payload in frame.l3; behind its end if a cut took TCP options too */
     bool csum_good;       /* the checksum was looked at and right */
     struct fragment fragment;
 };
@@ -83,13 +86,20 @@ struct packet {
  * the direction's history), and a checksum that holds just the pseudo header's
  * sum (offload) or cannot be computed (cut) is likewise not good; with
  * CSUM_TRUSTED it isn't looked at.
+ *
+ * A length of 0 in the IP header (and no Jumbo Payload option) stands for the frame's
+ * length only with CSUM_CAPTURE and a whole frame: a superpacket that was captured
+ * before segmentation. No receiver takes such a packet off the wire.
  */
 RW_CHECK enum packet_result packet_decode(const struct frame *f, struct packet *out);
 
 /* The sequence space that p takes: payload on the wire, plus one each for SYN and FIN (RFC 9293 3.4). */
 uint32_t packet_seq_len(const struct packet *p);
 
-/* Internet checksum (RFC 1071): the running sum of b added to sum, unfolded; and folding it. */
+/*
+ * Internet checksum (RFC 1071): the running sum of b added to sum, unfolded; and folding it to 16 bits,
+ * without the final complement (a right packet folds to 0xffff). Only the last run added may have an odd length.
+ */
 uint32_t csum_add(uint32_t sum, struct bytes b);
 uint16_t csum_fold(uint32_t sum);
 /* Sum over the pseudo header of src, dst, protocol TCP and the segment's length. */

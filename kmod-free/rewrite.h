@@ -5,8 +5,10 @@
  *
  * out must have room for the queued packet's length plus `pad`; the result is
  * its new length, 0 if the packet can't be rewritten that way (the caller then
- * drops it). All checksums are filled in completely: the kernel sends mangled
- * packets with CHECKSUM_NONE.
+ * drops it): not whole, too long, IPv6 jumbograms; a clip also of urgent data, and
+ * with `pad` of a SYN. All checksums are filled in completely: the kernel sends mangled
+ * packets with CHECKSUM_NONE. p is what packet_decode made of l3; out must not overlap
+ * it. IP options and extension headers stay as they were.
  */
 #ifndef RCPTWALL_REWRITE_H
 #define RCPTWALL_REWRITE_H

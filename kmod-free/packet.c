@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Theory of operation
+ *
+ * IP first: each version's decoder finds how long the packet really is (padding cut,
+ * or the rest missing because the capture was cut), walks to the transport header and
+ * leaves a struct transport. TCP then reads from that alone. All offsets are made
+ * from lengths that the checked reader gave out, never added up from wire fields.
+ *
+ * What an attacker can try: lengths that lie in either direction (BROKEN, a receiver
+ * drops them too), endless extension headers (EXT_MAX), a transport header that only
+ * some receivers find (Hop-by-Hop Options in the wrong place: BROKEN, not OTHER, as a
+ * front end lets OTHER pass), a checksum that only some receivers look at (S5).
+ */
+#include "kmod-free/packet.h"
+
+/* Protocol numbers (IANA), as far as they lead to TCP. */
+enum {
+    PROTO_HOP_BY_HOP = 0,
+    PROTO_TCP = 6,
+    PROTO_ROUTING = 43,
+    PROTO_FRAGMENT = 44,
+    PROTO_AH = 51,
+    PROTO_DEST_OPTIONS = 60,
+};
+
+#define EXT_MAX    16 /* IPv6 extension headers in one packet: real ones have one or two */
+#define IP6_HEADER 40
+#define TCP_HEADER 20
+#define LENGTH_MAX 65535      /* what fits the length fields */
+#define JUMBO_MAX  (1u << 20) /* superpackets end at 512 KiB; the rest of the engine counts on far less than 2^31 */
+
+#define IP4_MORE      0x2000
+#define IP4_OFFSET    0x1fff
+#define IP6_MORE      0x0001
+#define IP6_OFFSET    0xfff8
+#define IP6_OPT_PAD1  0x00
+#define IP6_OPT_JUMBO 0xc2
+
+enum {
+    TCPOPT_END = 0,
+    TCPOPT_NOP = 1,
+    TCPOPT_MSS = 2,
+    TCPOPT_WINDOW = 3,
+    TCPOPT_TIMESTAMP = 8,
+};
+#define WINDOW_SHIFT_MAX 14 /* RFC 7323 2.3 */
+
+/* What IP hands to TCP. */
+struct transport {
+    struct bytes l4;   /* as far as the capture kept it, without padding */
+    uint32_t wire_len; /* of l4 on the wire */
+};
+
+/* Checksums */
+
+uint32_t csum_add(uint32_t sum, struct bytes b)
+{
+    uint64_t odd = 0, even = 0;
+    uint8_t tail[4] = {0};
+    uint32_t word[2];
+    uint16_t half;
+
+    /* In the machine's own byte order, which RFC 1071 2 (B) allows; swapped once at the end. */
+    while (b.len >= sizeof word) {
+        memcpy(word, b.at, sizeof word);
+        even += word[0];
+        odd += word[1];
+        b = bytes_of(b.at + sizeof word, b.len - sizeof word);
+    }
+    if (b.len >= 4) {
+        memcpy(word, b.at, 4);
+        even += word[0];
+        b = bytes_of(b.at + 4, b.len - 4);
+    }
+    if (b.len > 0) {
+        memcpy(tail, b.at, b.len);
+        memcpy(word, tail, 4);
+        odd += word[0];
+    }
+    even = (even & UINT32_MAX) + (even >> 32) + (odd & UINT32_MAX) + (odd >> 32);
+    even = (even & UINT32_MAX) + (even >> 32);
+    half = csum_fold((uint32_t)((even & UINT32_MAX) + (even >> 32)));
+    memcpy(tail, &half, sizeof half);
+    even = (uint64_t)sum + ((uint32_t)tail[0] << 8 | tail[1]);
+    return (uint32_t)((even & UINT32_MAX) + (even >> 32));
+}
+
+uint16_t csum_fold(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+static struct bytes addr_bytes(const struct ip_addr *a)
+{
+    return bytes_of(a->at, a->family == 4 ? 4 : 16);
+}
+
+uint32_t csum_pseudo(const struct ip_addr *src, const struct ip_addr *dst, uint32_t l4_len)
+{
+    uint32_t sum = PROTO_TCP + (l4_len >> 16) + (l4_len & 0xffff);
+
+    return csum_add(csum_add(sum, addr_bytes(src)), addr_bytes(dst));
+}
+
+/* Addresses */
+
+bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
+{
+    return a->family == b->family && memcmp(a->at, b->at, sizeof a->at) == 0;
+}
+
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
+}
+
+RW_CHECK static bool take_addr(struct bytes *b, uint8_t family, struct ip_addr *out)
+{
+    struct bytes raw;
+
+    if (!take_raw(b, family == 4 ? 4 : 16, &raw))
+        return false;
+    out->family = family;
+    memcpy(out->at, raw.at, raw.len);
+    return true;
+}
+
+/* Lengths */
+
+/* May a length field of 0 stand for the frame's own length? Off the wire, no receiver takes such a packet. */
+static bool length_is_frames(const struct frame *f)
+{
+    return !f->cut && f->csum == CSUM_CAPTURE;
+}
+
+/* Cuts the frame to the length that its header tells. false: it tells more than there is. */
+RW_CHECK static bool fit_length(const struct frame *f, size_t told, struct bytes *whole)
+{
+    *whole = bytes_first(f->l3, told);
+    return told <= JUMBO_MAX && (told <= f->l3.len || f->cut);
+}
+
+static enum packet_result fragment_of(struct packet *out, struct bytes data, size_t wire_len)
+{
+    out->fragment.data = data;
+    out->wire_len = (uint32_t)wire_len;
+    return PACKET_FRAGMENT;
+}
+
+/* IPv4 */
+
+static enum packet_result decode_ipv4(const struct frame *f, struct packet *out, struct transport *l4)
+{
+    struct bytes rest = f->l3, whole, head;
+    uint8_t first, tos, protocol;
+    uint16_t told, id, place, csum;
+    size_t head_len, wire;
+
+    if (!take_u8(&rest, &first) || !take_u8(&rest, &tos) || !take_be16(&rest, &told) || !take_be16(&rest, &id) ||
+        !take_be16(&rest, &place) || !take_u8(&rest, &out->ttl) || !take_u8(&rest, &protocol) ||
+        !take_be16(&rest, &csum) || !take_addr(&rest, 4, &out->src.addr) || !take_addr(&rest, 4, &out->dst.addr))
+        return PACKET_BROKEN;
+
+    head_len = (size_t)(first & 0x0f) * 4;
+    wire = told == 0 && length_is_frames(f) ? f->l3.len : told;
+    if (head_len < 20 || wire < head_len || !fit_length(f, wire, &whole))
+        return PACKET_BROKEN;
+    rest = whole;
+    if (!take_raw(&rest, head_len, &head))
+        return PACKET_BROKEN;
+    /* A capture's own outgoing packets may have none yet, and every receiver on the way looked at it. */
+    if (f->csum == CSUM_VERIFY && csum_fold(csum_add(0, head)) != 0xffff)
+        return PACKET_BROKEN;
+
+    /* Every piece names the protocol, and receivers sort pieces by it (RFC 791 3.2). */
+    if (protocol != PROTO_TCP)
+        return PACKET_OTHER;
+    if ((place & (IP4_MORE | IP4_OFFSET)) != 0) {
+        out->fragment = (struct fragment){
+            .id = id,
+            .protocol = protocol,
+            .offset = (uint32_t)(place & IP4_OFFSET) * 8,
+            .more = (place & IP4_MORE) != 0,
+            .head_len = (uint16_t)head_len,
+            .named_at = 9,
+        };
+        return fragment_of(out, rest, wire - head_len);
+    }
+    out->l4_at = (uint16_t)head_len;
+    *l4 = (struct transport){.l4 = rest, .wire_len = (uint32_t)(wire - head_len)};
+    return PACKET_TCP;
+}
+
+/* IPv6 */
+
+/* Finds the Jumbo Payload option (RFC 2675 2) in a Hop-by-Hop Options header; *len is 0 if its form is wrong. */
+RW_CHECK static bool find_jumbo(struct bytes rest, uint32_t *len)
+{
+    struct bytes options, value;
+    uint8_t next, units, type, value_len;
+
+    if (!take_u8(&rest, &next) || !take_u8(&rest, &units) || !take_raw(&rest, 6 + (size_t)units * 8, &options))
+        return false;
+    while (take_u8(&options, &type)) { /* at least one byte shorter each time */
+        if (type == IP6_OPT_PAD1)
+            continue;
+        if (!take_u8(&options, &value_len) || !take_raw(&options, value_len, &value))
+            return false;
+        if (type == IP6_OPT_JUMBO) {
+            if (value_len != 4 || !take_be32(&value, len))
+                *len = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How long is the packet whose Payload Length field says `told`? */
+static size_t ipv6_len(const struct frame *f, struct bytes behind_header, uint16_t told, uint8_t next)
+{
+    uint32_t jumbo;
+
+    if (told != 0)
+        return IP6_HEADER + (size_t)told;
+    if (next == PROTO_HOP_BY_HOP && find_jumbo(behind_header, &jumbo)) /* RFC 2675 3: only where it is needed */
+        return IP6_HEADER + (jumbo > LENGTH_MAX ? (size_t)jumbo : 0);
+    return length_is_frames(f) ? f->l3.len : IP6_HEADER;
+}
+
+/* Takes one extension header of the usual form, or of AH's (RFC 4302 2.2: counted in words, less 2). */
+RW_CHECK static bool take_extension(struct bytes *rest, uint8_t type, uint8_t *next)
+{
+    uint8_t units;
+
+    if (!take_u8(rest, next) || !take_u8(rest, &units))
+        return false;
+    if (type == PROTO_AH)
+        return units >= 1 && take_skip(rest, (size_t)units * 4 + 6);
+    return take_skip(rest, (size_t)units * 8 + 6);
+}
+
+RW_CHECK static bool take_fragment_header(struct bytes *rest, struct fragment *out)
+{
+    uint8_t reserved;
+    uint16_t place;
+
+    if (!take_u8(rest, &out->protocol) || !take_u8(rest, &reserved) || !take_be16(rest, &place) ||
+        !take_be32(rest, &out->id))
+        return false;
+    out->offset = place & IP6_OFFSET;
+    out->more = (place & IP6_MORE) != 0;
+    return true;
+}
+
+/* Walks from the end of the fixed header to TCP. `wire` is the packet's length on the wire, fixed header included. */
+static enum packet_result walk_extensions(struct bytes whole, size_t wire, uint8_t next, struct packet *out,
+                                          struct transport *l4)
+{
+    struct bytes rest = bytes_from(whole, IP6_HEADER);
+    size_t named_at = 6;
+
+    for (int i = 0; i <= EXT_MAX; i++) {
+        size_t at = whole.len - rest.len;
+        struct fragment piece = {.head_len = (uint16_t)at, .named_at = (uint16_t)named_at};
+
+        switch (next) {
+        case PROTO_TCP:
+            out->l4_at = (uint16_t)at;
+            *l4 = (struct transport){.l4 = rest, .wire_len = (uint32_t)(wire - at)};
+            return PACKET_TCP;
+        case PROTO_HOP_BY_HOP:
+            if (i > 0) /* RFC 8200 4.1: only the first. Some receiver may read it all the same */
+                return PACKET_BROKEN;
+            /* fall through */
+        case PROTO_ROUTING:
+        case PROTO_DEST_OPTIONS:
+        case PROTO_AH:
+            if (!take_extension(&rest, next, &next))
+                return PACKET_BROKEN;
+            break;
+        case PROTO_FRAGMENT:
+            if (!take_fragment_header(&rest, &piece))
+                return PACKET_BROKEN;
+            if (piece.offset != 0 || piece.more) {
+                out->fragment = piece;
+                return fragment_of(out, rest, wire - at - 8);
+            }
+            next = piece.protocol;
+            break;
+        default: /* another protocol, ESP, or No Next Header */
+            return PACKET_OTHER;
+        }
+        named_at = at;
+    }
+    return PACKET_BROKEN;
+}
+
+static enum packet_result decode_ipv6(const struct frame *f, struct packet *out, struct transport *l4)
+{
+    struct bytes rest = f->l3, whole;
+    uint32_t first;
+    uint16_t told;
+    uint8_t next;
+    size_t wire;
+
+    if (!take_be32(&rest, &first) || !take_be16(&rest, &told) || !take_u8(&rest, &next) || !take_u8(&rest, &out->ttl) ||
+        !take_addr(&rest, 6, &out->src.addr) || !take_addr(&rest, 6, &out->dst.addr))
+        return PACKET_BROKEN;
+    wire = ipv6_len(f, rest, told, next);
+    if (wire < IP6_HEADER || !fit_length(f, wire, &whole))
+        return PACKET_BROKEN;
+    return walk_extensions(whole, wire, next, out, l4);
+}
+
+/* TCP */
+
+static void decode_options(struct bytes rest, struct tcp_options *out)
+{
+    struct bytes value;
+    uint8_t kind, len, shift;
+
+    while (take_u8(&rest, &kind) && kind != TCPOPT_END) {
+        if (kind == TCPOPT_NOP)
+            continue;
+        if (!take_u8(&rest, &len) || len < 2 || !take_raw(&rest, (size_t)len - 2, &value)) {
+            out->broken = true;
+            return;
+        }
+        /* A known kind of the wrong length is passed over, and the last of several counts: as Linux does. */
+        if (kind == TCPOPT_MSS && len == 4) {
+            if (!take_be16(&value, &out->mss))
+                return;
+        } else if (kind == TCPOPT_WINDOW && len == 3) {
+            if (!take_u8(&value, &shift))
+                return;
+            out->window_shift = shift > WINDOW_SHIFT_MAX ? WINDOW_SHIFT_MAX : shift;
+            out->has_window_shift = true;
+        } else if (kind == TCPOPT_TIMESTAMP && len == 10) {
+            out->has_timestamp = take_be32(&value, &out->ts_val) && take_be32(&value, &out->ts_ecr);
+        }
+    }
+}
+
+static bool checksum_right(const struct packet *p, const struct transport *t)
+{
+    uint32_t sum;
+
+    if (t->l4.len != t->wire_len) /* cut: cannot be computed */
+        return false;
+    sum = csum_pseudo(&p->src.addr, &p->dst.addr, t->wire_len);
+    return csum_fold(csum_add(sum, t->l4)) == 0xffff;
+}
+
+static enum packet_result judge_checksum(const struct frame *f, const struct transport *t, struct packet *out)
+{
+    switch (f->csum) {
+    case CSUM_VERIFY:
+        out->csum_good = checksum_right(out, t);
+        return out->csum_good ? PACKET_TCP : PACKET_BAD_CSUM;
+    case CSUM_CAPTURE:
+        out->csum_good = checksum_right(out, t);
+        return PACKET_TCP;
+    case CSUM_TRUSTED:
+        return PACKET_TCP;
+    case CSUM_UNSET:
+        break;
+    }
+    return PACKET_UNSET;
+}
+
+static enum packet_result decode_tcp(const struct frame *f, const struct transport *t, struct packet *out)
+{
+    struct bytes rest = t->l4, options;
+    uint32_t seq, ack;
+    uint8_t offset;
+    uint16_t csum;
+    size_t header_len;
+
+    if (!take_be16(&rest, &out->src.port) || !take_be16(&rest, &out->dst.port) || !take_be32(&rest, &seq) ||
+        !take_be32(&rest, &ack) || !take_u8(&rest, &offset) || !take_u8(&rest, &out->flags) ||
+        !take_be16(&rest, &out->window) || !take_be16(&rest, &csum) || !take_be16(&rest, &out->urgent))
+        return PACKET_BROKEN;
+    header_len = (size_t)(offset >> 4) * 4;
+    if (header_len < TCP_HEADER || header_len > t->wire_len)
+        return PACKET_BROKEN;
+
+    out->seq = seq_of(seq);
+    out->ack = seq_of(ack);
+    options = bytes_first(rest, header_len - TCP_HEADER);
+    decode_options(options, &out->options);
+    if (options.len < header_len - TCP_HEADER) /* only where the capture was cut: fit_length saw to that */
+        out->options.broken = true;
+    out->payload = bytes_from(t->l4, header_len);
+    out->payload_at = (uint16_t)(out->l4_at + header_len);
+    out->wire_len = t->wire_len - (uint32_t)header_len;
+    return judge_checksum(f, t, out);
+}
+
+enum packet_result packet_decode(const struct frame *f, struct packet *out)
+{
+    enum packet_result result = PACKET_BROKEN;
+    struct transport l4 = {0};
+    struct bytes rest = f->l3;
+    uint8_t first;
+
+    *out = (struct packet){0};
+    if (f->csum == CSUM_UNSET)
+        return PACKET_UNSET;
+    if (!take_u8(&rest, &first))
+        return PACKET_BROKEN;
+    if (first >> 4 == 4)
+        result = decode_ipv4(f, out, &l4);
+    else if (first >> 4 == 6)
+        result = decode_ipv6(f, out, &l4);
+    return result == PACKET_TCP ? decode_tcp(f, &l4, out) : result;
+}
+
+uint32_t packet_seq_len(const struct packet *p)
+{
+    return p->wire_len + ((p->flags & TCP_SYN) != 0) + ((p->flags & TCP_FIN) != 0);
+}
