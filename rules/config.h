@@ -10,7 +10,7 @@
 #include "kmod-free/engine.h"
 #include "rules/marks.h"
 
-#define CONFIG_PATH "/etc/rcptwall/rcptwall.conf"
+#define CONFIG_PATH        "/etc/rcptwall/rcptwall.conf"
 #define CONFIG_SERVERS_MAX 64
 
 enum on_failure {
@@ -19,29 +19,32 @@ enum on_failure {
 };
 
 struct config {
-    struct policy *policy;        /* owned; taken out (set to NULL) by whoever makes an engine of it */
-    struct engine_config engine;  /* ports, limits, line length; stance follows policy->enforce in `run` */
+    struct policy *policy;       /* owned; taken out (set to NULL) by whoever makes an engine of it */
+    struct engine_config engine; /* ports, limits, line length; stance follows policy->enforce in `run` */
     struct marks marks;
     enum on_failure on_failure;
     uint16_t queue_first, queue_last;
-    uint32_t queue_maxlen;        /* packets */
+    uint32_t queue_maxlen;                      /* packets */
     struct network servers[CONFIG_SERVERS_MAX]; /* the protected servers; none = every address */
     size_t server_count;
     int syslog_facility, syslog_level; /* LOG_MAIL, LOG_WARNING */
-    int64_t alert_interval_ns;    /* repeats from one source are gathered over this */
+    int64_t alert_interval_ns;         /* repeats from one source are gathered over this */
     bool log_rcpt;
-    char *event_file;             /* NULL: none */
+    char *event_file; /* NULL: none */
     char *control_socket;
-    char *user;                   /* to run as; NULL: stay */
+    char *user; /* to run as; NULL: stay */
 };
 
 /* Every default; a policy with the built-in tags, its domain set not sealed. false: out of memory. */
 RW_CHECK bool config_defaults(struct config *);
 /*
- * Reads path over the defaults. On error: false, and `error` holds "FILE:LINE: message"
- * or "FILE: message"; the config is empty then (config_free is harmless).
+ * Makes the defaults and reads path over them (*config may be anything before, it isn't
+ * freed). On error: false, and `error` holds "FILE:LINE: message" or "FILE: message";
+ * the config is empty then (config_free is harmless). Not reentrant: libconfuse isn't.
  */
 RW_CHECK bool config_read(struct config *, const char *path, char *error, size_t room);
+/* The same from memory, which is written to; `path` is for messages and for finding files beside it. */
+RW_CHECK bool config_read_text(struct config *, const char *path, char *text, size_t len, char *error, size_t room);
 /* Seals the domain set, checks what only shows in the whole. Call once after the last change. */
 RW_CHECK bool config_seal(struct config *, char *error, size_t room);
 void config_free(struct config *);

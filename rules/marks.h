@@ -17,7 +17,7 @@
 
 struct marks {
     uint32_t mask;
-    uint32_t tag;       /* mask of the four tag bits */
+    uint32_t tag; /* mask of the four tag bits */
     unsigned tag_shift;
     uint32_t pass, condemned, ban;
 };
