@@ -298,7 +298,7 @@ static void find_beyond(struct stream *s, const struct pool *pool)
 /* Cuts off what is before `from`. false: nothing is left. */
 static bool cut_before(struct seq from, struct seq *at, struct bytes *data)
 {
-    int64_t early = seq_diff(from, *at);
+    int64_t early = -(int64_t)seq_diff(*at, from);
 
     if (early <= 0)
         return data->len > 0;

@@ -277,6 +277,19 @@ static void model_ack(struct model *m, uint32_t upto)
         m->acked = upto;
 }
 
+/* Nothing about 2^31 away is taken, on either side. */
+static void model_far(struct model *m, struct bytes *in)
+{
+    const struct stream before = m->s;
+    uint32_t kept = model_kept(m), far = UINT32_C(0x80000000) + model_pick(in, 9) * 500 - 2000;
+    struct seq at = model_seq(m, kept + far);
+
+    enum stream_result r = stream_insert(&m->s, &model_pool, model_limit, at, bytes_of("!", 1));
+    MODEL_EXPECT(r == (far < UINT32_C(0x80000000) ? STREAM_FULL : STREAM_OLD));
+    MODEL_EXPECT(!stream_differs(&m->s, &model_pool, at, bytes_of("!", 1)));
+    MODEL_EXPECT(memcmp(&before, &m->s, sizeof(before)) == 0);
+}
+
 static void model_step(struct model *m, struct bytes *in)
 {
     switch (model_pick(in, 16)) {
@@ -296,6 +309,8 @@ static void model_step(struct model *m, struct bytes *in)
     case 14:
         if (model_pick(in, 4) == 0) {
             model_skip(m, in);
+        } else if (model_pick(in, 8) == 0) {
+            model_far(m, in);
         } else if (model_pick(in, 8) == 0) {
             stream_forget_read(&m->s, &model_pool);
             if (m->acked < m->read)
