@@ -41,6 +41,8 @@ NFQ_SRC := $(wildcard nfq/*.c)
 # Unit tests: one program a module, beside the module in tests/. Everything but main is linked in as archives.
 TEST_SRC := $(wildcard kmod-free/tests/test_*.c rules/tests/test_*.c pcap-tests/tests/test_*.c nfq/tests/test_*.c)
 TEST_HELP_SRC := $(wildcard kmod-free/tests/support*.c)
+# Programs that the check scripts call (dialogue to capture, capture cut anew).
+TEST_TOOL_SRC := $(wildcard pcap-tests/tests/tool_*.c)
 FUZZ_SRC := $(wildcard kmod-free/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -52,6 +54,7 @@ NFQ_OBJ := $(call obj,$(filter-out nfq/main.c,$(NFQ_SRC)))
 MAIN_OBJ := $(call obj,nfq/main.c)
 ARCHIVES := $(BUILD)/libnfq.a $(BUILD)/libreplay.a $(BUILD)/librules.a $(BUILD)/libreport.a $(BUILD)/libengine.a
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(TEST_TOOL_SRC))
 FUZZ_REPLAY := $(patsubst %.c,$(BUILD)/%_replay,$(FUZZ_SRC))
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -77,12 +80,15 @@ $(BUILD)/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(shell $(PKG) --cflags $(ALL_LIBS) $(if $(findstring /tests/,$<),$(TEST_LIBS))) -c -o $@ $<
 
-$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
+# For `rcptwall version`: these libraries don't say their version at run time.
+$(MAIN_OBJ): ALL_CFLAGS += -DVERSIONS_BUILT_WITH='"$(foreach l,$(NFQ_LIBS),$l $(shell $(PKG) --modversion $l))"'
+
+$(TESTS) $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
 
 .PHONY: tests
-tests: $(TESTS) $(FUZZ_REPLAY)
+tests: $(TESTS) $(TEST_TOOLS) $(FUZZ_REPLAY)
 
 .PHONY: check
 check: all tests ## unit, model, dialogue and capture tests, corpus replay, ranks, symbols (no root, no network)

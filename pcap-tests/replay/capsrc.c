@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pcap-tests/replay/capsrc.h"
+
+#include "kmod-free/link.h"
+#include "kmod-free/report/escape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define INPUT_BUFFER (256u << 10)
+/* Later than this (year 2255) no time stamp is believed: int64_t nanoseconds end in 2262. */
+#define SECONDS_MAX  INT64_C(9000000000)
+
+struct capsrc {
+    char name[256]; /* escaped: a file's name may hold anything */
+    gzFile gz;      /* reads plain files as they are */
+    off_t size;     /* 0: not a plain file */
+    int64_t given;  /* bytes handed to libpcap, unpacked */
+    bool damaged;   /* the gzip data broke off or are wrong; why says it */
+    pcap_t *pcap;
+    uint32_t linktype;
+    char error[CAPSRC_ERROR_MAX];
+};
+
+/*
+ * libpcap wants a FILE; this one reads through zlib, and only knows how to say where it is.
+ */
+static ssize_t cookie_read(void *cookie, char *buf, size_t len)
+{
+    struct capsrc *c = cookie;
+    int got = gzread(c->gz, buf, len > INT32_MAX ? INT32_MAX : (unsigned)len);
+    int status = Z_OK;
+
+    if (got <= 0) {
+        (void)gzerror(c->gz, &status);
+        if (got < 0 || status == Z_BUF_ERROR)
+            c->damaged = true;
+    }
+    if (got < 0) {
+        errno = EIO;
+        return -1;
+    }
+    c->given += got;
+    return got;
+}
+
+static int cookie_seek(void *cookie, off64_t *offset, int whence)
+{
+    const struct capsrc *c = cookie;
+
+    if (whence != SEEK_CUR || *offset != 0)
+        return -1;
+    *offset = c->given;
+    return 0;
+}
+
+static const char *damage(const struct capsrc *c)
+{
+    int status = Z_OK;
+    const char *text = gzerror(c->gz, &status);
+
+    if (status == Z_ERRNO)
+        return strerror(errno);
+    if (status == Z_BUF_ERROR)
+        return "the gzip data end early";
+    return status == Z_DATA_ERROR || *text == '\0' ? "the gzip data are damaged" : text;
+}
+
+/* The descriptor behind path, or -1 with the reason in c->error. */
+static int open_path(struct capsrc *c, const char *path)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        snprintf(c->error, sizeof c->error, "%s: %s", c->name, strerror(errno));
+    } else if (S_ISDIR(st.st_mode)) {
+        snprintf(c->error, sizeof c->error, "%s: is a directory, not a capture", c->name);
+    } else if (isatty(fd)) {
+        snprintf(c->error, sizeof c->error, "%s: is a terminal, not a capture", c->name);
+    } else {
+        c->size = S_ISREG(st.st_mode) ? st.st_size : 0;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static FILE *open_stream(struct capsrc *c, int fd)
+{
+    const cookie_io_functions_t io = {.read = cookie_read, .seek = cookie_seek};
+    FILE *file;
+
+    c->gz = gzdopen(fd, "rb");
+    if (!c->gz) {
+        close(fd);
+        snprintf(c->error, sizeof c->error, "%s: out of memory", c->name);
+        return NULL;
+    }
+    (void)gzbuffer(c->gz, INPUT_BUFFER);
+    file = fopencookie(c, "rb", io);
+    if (!file) {
+        snprintf(c->error, sizeof c->error, "%s: out of memory", c->name);
+        return NULL;
+    }
+    (void)setvbuf(file, NULL, _IOFBF, INPUT_BUFFER);
+    return file;
+}
+
+/* libpcap's words for the common cases are about its own insides; these are about the file. */
+static void explain_open(struct capsrc *c, const char *why)
+{
+    if (c->damaged)
+        why = damage(c);
+    else if (c->given == 0)
+        why = "is empty";
+    else if (strstr(why, "unknown file format"))
+        why = "is neither a pcap nor a pcapng file";
+    snprintf(c->error, sizeof c->error, "%s: %s", c->name, why);
+}
+
+static bool start(struct capsrc *c, FILE *file)
+{
+    char why[PCAP_ERRBUF_SIZE] = "";
+
+    c->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
+    if (!c->pcap) {
+        explain_open(c, why);
+        fclose(file);
+        return false;
+    }
+    c->linktype = (uint32_t)pcap_datalink(c->pcap);
+    if (!link_known(c->linktype)) {
+        const char *word = pcap_datalink_val_to_name((int)c->linktype);
+        snprintf(c->error, sizeof c->error, "%s: captured on a kind of link that can't be read here (link type %u, %s)",
+                 c->name, c->linktype, word ? word : "unknown");
+        return false;
+    }
+    return true;
+}
+
+struct capsrc *capsrc_open(const char *path, char error[static CAPSRC_ERROR_MAX])
+{
+    struct capsrc *c = calloc(1, sizeof *c);
+    FILE *file = NULL;
+    int fd;
+
+    if (!c) {
+        snprintf(error, CAPSRC_ERROR_MAX, "out of memory");
+        return NULL;
+    }
+    (void)escape_plain(bytes_str(strcmp(path, "-") == 0 ? "standard input" : path), c->name, sizeof c->name, NULL);
+    fd = open_path(c, path);
+    if (fd >= 0)
+        file = open_stream(c, fd);
+    if (!file || !start(c, file)) {
+        memcpy(error, c->error, CAPSRC_ERROR_MAX);
+        capsrc_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void capsrc_close(struct capsrc *c)
+{
+    if (!c)
+        return;
+    if (c->pcap)
+        pcap_close(c->pcap); /* closes the FILE, too */
+    if (c->gz)
+        (void)gzclose_r(c->gz);
+    free(c);
+}
+
+static enum capsrc_result trouble(struct capsrc *c, const char *why)
+{
+    off_t at = ftello(pcap_file(c->pcap));
+
+    if (c->damaged)
+        why = damage(c);
+    else if (strstr(why, "has a type"))
+        why = "the capture joins interfaces of different link types; write one file for each of them";
+    else if (strstr(why, "snapshot length of the first"))
+        why = "the capture joins interfaces of different snapshot lengths; write one file for each of them";
+    snprintf(c->error, sizeof c->error, "%s: near byte %lld: %s", c->name, (long long)(at < 0 ? c->given : at), why);
+    return CAPSRC_TROUBLE;
+}
+
+static int64_t clamped_ns(const struct pcap_pkthdr *h)
+{
+    int64_t s = h->ts.tv_sec, ns = h->ts.tv_usec; /* nanoseconds: we asked for them */
+
+    if (s < 0)
+        s = 0;
+    if (s > SECONDS_MAX)
+        s = SECONDS_MAX;
+    if (ns < 0 || ns >= NS_PER_S)
+        ns = 0;
+    return s * NS_PER_S + ns;
+}
+
+enum capsrc_result capsrc_next(struct capsrc *c, struct capsrc_record *out)
+{
+    struct pcap_pkthdr *header = NULL;
+    const u_char *data = NULL;
+    struct link_packet packet = {0};
+    int got = pcap_next_ex(c->pcap, &header, &data);
+
+    memset(out, 0, sizeof *out);
+    if (got == PCAP_ERROR_BREAK)
+        return c->damaged ? trouble(c, "") : CAPSRC_END;
+    if (got != 1)
+        return trouble(c, pcap_geterr(c->pcap));
+    out->wall.ns = clamped_ns(header);
+    out->captured = header->caplen;
+    out->on_wire = header->len > header->caplen ? header->len : header->caplen;
+    if (link_strip(c->linktype, bytes_of(data, header->caplen), &packet) != LINK_IP)
+        return CAPSRC_OTHER;
+    out->mark = packet.mark;
+    out->has_mark = packet.has_mark;
+    out->frame = (struct frame){
+        .l3 = packet.l3,
+        .at = {out->wall.ns},
+        .wall = out->wall,
+        .cut = header->caplen < header->len,
+    };
+    return CAPSRC_IP;
+}
+
+const char *capsrc_error(const struct capsrc *c)
+{
+    return c->error;
+}
+
+double capsrc_progress(const struct capsrc *c)
+{
+    z_off_t at = gzoffset(c->gz);
+
+    return c->size > 0 && at >= 0 ? (double)at / (double)c->size : -1;
+}

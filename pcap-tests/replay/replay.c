@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Theory of operation
+ *
+ * The offline front end: frames come from captures, time is the capture's own, and
+ * a verdict means nothing but "this is what would have been done", so the engine
+ * watches. One engine reads all captures that are given, since they may be pieces
+ * of one.
+ *
+ * What is printed is a function of the captures and the options: the engine's hash
+ * key is fixed, the sweep for idle sessions follows the count of frames, and no
+ * clock is read for anything but the progress line.
+ *
+ * A capture that breaks off has been judged up to there; the message names file and
+ * place, and the exit status says trouble (2), which outranks violations (1).
+ */
+#include "pcap-tests/replay/capsrc.h"
+#include "pcap-tests/replay/options.h"
+#include "pcap-tests/replay/progress.h"
+#include "pcap-tests/replay/table.h"
+#include "rules/commands.h"
+
+#include "kmod-free/report/event_json.h"
+#include "kmod-free/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Limits: a capture of a whole site's day fits. Memory is touched only as far as it is needed. */
+#define MAX_FLOWS         262144
+#define STREAM_BYTES      (UINT32_C(512) << 20)
+#define STREAM_BYTES_EACH (UINT32_C(4) << 20)
+#define DEFRAG_DATAGRAMS  512
+#define FRAMES_PER_TICK   128
+#define OUTPUT_BUFFER     (256u << 10)
+
+struct replay {
+    struct replay_options options;
+    struct engine *engine;
+    struct summary summary;
+    struct table *table; /* NULL with --json */
+    struct progress progress;
+    struct mono latest; /* of the capture's own time */
+    uint64_t frames;
+    bool no_local;      /* no domain is known to be ours */
+    bool trouble;       /* said already */
+    bool output_failed; /* nobody reads what we write: no use going on */
+};
+
+static void write_json(struct replay *r, json_t *object)
+{
+    char *line = object ? json_dumps(object, EVENT_JSON_FLAGS) : NULL;
+
+    json_decref(object);
+    if (!line) {
+        replay_complain("out of memory for an event");
+        r->trouble = r->output_failed = true;
+        return;
+    }
+    fputs(line, stdout);
+    if (putchar('\n') == EOF || ferror(stdout))
+        r->output_failed = true;
+    free(line);
+}
+
+static void take_event(void *ctx, const struct event *ev)
+{
+    struct replay *r = ctx;
+
+    summary_event(&r->summary, ev);
+    if (r->table)
+        table_event(r->table, ev);
+    else if (!r->output_failed)
+        write_json(r, event_to_json(ev));
+}
+
+static void judge(struct replay *r, struct capsrc_record *record)
+{
+    const struct marks *marks = &r->options.config.marks;
+    struct verdict verdict;
+
+    record->frame.csum = r->options.csum;
+    if (record->has_mark)
+        record->frame.tag = marks_tag(marks, record->mark);
+    verdict = engine_feed(r->engine, &record->frame);
+    assert(verdict.kind == VERDICT_PASS); /* who only watches holds nothing back */
+    if (mono_before(r->latest, record->frame.at))
+        r->latest = record->frame.at;
+    if (++r->frames % FRAMES_PER_TICK == 0)
+        engine_tick(r->engine, r->latest);
+}
+
+static void show_progress(struct replay *r, const struct capsrc *source, int file)
+{
+    progress_show(&r->progress, &(struct progress_state){
+                                    .file = file + 1,
+                                    .files = r->options.file_count,
+                                    .part = capsrc_progress(source),
+                                    .packets = r->summary.packets,
+                                    .bytes = r->summary.bytes,
+                                    .attempts = r->summary.tried,
+                                });
+}
+
+static void complain_of_file(struct replay *r, const char *error)
+{
+    progress_clear(&r->progress);
+    replay_complain("%s", error);
+    r->trouble = true;
+}
+
+static void read_file(struct replay *r, int file)
+{
+    char error[CAPSRC_ERROR_MAX];
+    struct capsrc *source = capsrc_open(r->options.files[file], error);
+    struct capsrc_record record;
+    enum capsrc_result result;
+
+    if (!source) {
+        complain_of_file(r, error);
+        return;
+    }
+    r->summary.files++;
+    while (!r->output_failed && (result = capsrc_next(source, &record)) != CAPSRC_END) {
+        if (result == CAPSRC_TROUBLE) {
+            complain_of_file(r, capsrc_error(source));
+            break;
+        }
+        summary_packet(&r->summary, record.wall, record.on_wire);
+        if (result == CAPSRC_IP)
+            judge(r, &record);
+        if (progress_due(&r->progress))
+            show_progress(r, source, file);
+    }
+    capsrc_close(source);
+}
+
+static bool make_engine(struct replay *r)
+{
+    struct config *config = &r->options.config;
+    struct engine_config cfg = config->engine;
+
+    r->no_local = domain_set_size(config->policy->local) == 0;
+    cfg.stance = STANCE_WATCH;
+    cfg.live = false;
+    cfg.max_flows = MAX_FLOWS;
+    cfg.stream_blocks = STREAM_BYTES / STREAM_BLOCK;
+    cfg.stream_block_limit = STREAM_BYTES_EACH / STREAM_BLOCK;
+    cfg.defrag_datagrams = DEFRAG_DATAGRAMS;
+    memset(cfg.hash_key, 0, sizeof cfg.hash_key); /* the same each time, so that the output is */
+    cfg.first_flow_id = 1;
+    cfg.want_rcpt_events = cfg.want_session_events = cfg.want_reply_events = true;
+    cfg.sink = (struct event_sink){.take = take_event, .ctx = r};
+    r->engine = engine_new(&cfg, config->policy);
+    if (r->engine)
+        config->policy = NULL; /* the engine's now */
+    return r->engine != NULL;
+}
+
+/* false: out of memory. */
+static bool start(struct replay *r)
+{
+    if (!summary_start(&r->summary))
+        return false;
+    if (!r->options.json && !(r->table = table_new(r->options.rows)))
+        return false;
+    return make_engine(r);
+}
+
+static void stop(struct replay *r)
+{
+    engine_free(r->engine);
+    table_free(r->table);
+    summary_stop(&r->summary);
+    options_free(&r->options);
+}
+
+static void finish(struct replay *r)
+{
+    struct engine_counters counters;
+
+    engine_finish(r->engine);
+    engine_count(r->engine, &counters);
+    r->summary.unjudged = counters.flows_refused + counters.stream_full;
+    progress_clear(&r->progress);
+    if (r->table)
+        table_print(r->table, &r->summary, &counters, stdout);
+    else if (!r->output_failed)
+        write_json(r, summary_to_json(&r->summary, &counters));
+    if (r->summary.unjudged > 0)
+        replay_complain("note: %" PRIu64 " connections and %" PRIu64 " segments were more than could be kept, "
+                        "and were not judged", counters.flows_refused, counters.stream_full);
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        replay_complain("standard output: %s", errno ? strerror(errno) : "write error");
+        r->trouble = true;
+    }
+    if (r->options.verbose || r->progress.shown) {
+        double seconds = progress_seconds(&r->progress);
+        fprintf(stderr, "%" PRIu64 " packets, %" PRIu64 " bytes in %.3f s: %.1f MB/s\n", r->summary.packets,
+                r->summary.bytes, seconds, seconds > 0 ? (double)r->summary.bytes / 1e6 / seconds : 0);
+    }
+}
+
+int command_replay(int argc, char **argv)
+{
+    static char buffer[OUTPUT_BUFFER];
+    struct replay r = {0};
+    int status;
+
+    switch (options_read(argc, argv, &r.options)) {
+    case OPTIONS_GO:
+        break;
+    case OPTIONS_HELP:
+        return 0;
+    case OPTIONS_TROUBLE:
+        return 2;
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away shows as a failed write */
+    (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    if (!start(&r)) {
+        replay_complain("out of memory");
+        stop(&r);
+        return 2;
+    }
+    if (r.no_local)
+        replay_complain("note: no local domain is known (--local), so every recipient counts as external");
+    progress_start(&r.progress);
+    for (int i = 0; i < r.options.file_count && !r.output_failed; i++)
+        read_file(&r, i);
+    finish(&r);
+    status = r.trouble ? 2 : summary_alerts(&r.summary) > 0 ? 1 : 0;
+    stop(&r);
+    return status;
+}
