@@ -25,6 +25,7 @@ struct session {
     struct wall began, last;
     uint64_t packets[ROLE_COUNT], bytes[ROLE_COUNT];
     uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
+    uint64_t broke_recent;      /* likewise: did the policy ask for anything above accept? */
     uint32_t rcpts, external_rcpts, external_accepted;
     uint32_t note;              /* index in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
@@ -74,7 +75,7 @@ void judge_raise(struct engine *, uint32_t flow, enum reason, const struct recip
 
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
-void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external);
+void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke);
 void report_alert(struct engine *, uint32_t flow, enum reason, enum action, const struct recipient *, uint32_t ordinal);
 void report_session(struct engine *, uint32_t flow);
 void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);

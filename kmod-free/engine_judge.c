@@ -60,7 +60,9 @@ static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *e
         s->external_rcpts++;
         e->count.external_rcpts++;
     }
-    report_rcpt(e, flow, r, ev->ordinal, r->external ? policy_judge(e->policy, &facts) : ACTION_ACCEPT);
+    enum action action = r->external ? policy_judge(e->policy, &facts) : ACTION_ACCEPT;
+    s->broke_recent = action > ACTION_ACCEPT ? s->broke_recent | bit : s->broke_recent & ~bit;
+    report_rcpt(e, flow, r, ev->ordinal, action);
     if (r->external)
         judge_raise(e, flow, REASON_EXTERNAL_RCPT, r, ev->ordinal);
     else if (r->malformed)
@@ -103,7 +105,7 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
         external = s->external_recent >> ev->ordinal % 64 & 1;
         if (external && ev->code >= 200 && ev->code < 300)
             s->external_accepted++;
-        report_reply(e, flow, ev->ordinal, ev->code, external);
+        report_reply(e, flow, ev->ordinal, ev->code, external, s->broke_recent >> ev->ordinal % 64 & 1);
         break;
     case SMTP_SAW_MESSAGE:
         e->count.messages++;

@@ -98,7 +98,7 @@ void report_rcpt(struct engine *e, uint32_t flow, const struct recipient *r, uin
     emit(e, ev);
 }
 
-void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t code, bool external)
+void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke)
 {
     if (!e->cfg.want_reply_events)
         return;
@@ -106,6 +106,8 @@ void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t co
     ev->ordinal = ordinal;
     ev->code = code;
     ev->external = external;
+    ev->action = broke ? e->policy->tags[ev->tag].on[REASON_EXTERNAL_RCPT] : ACTION_ACCEPT;
+    ev->reason = broke ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);
 }
 
