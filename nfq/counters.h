@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* counters - a queue's counters as one line of key=value. */
+#ifndef RCPTWALL_COUNTERS_H
+#define RCPTWALL_COUNTERS_H
+
+#include "nfq/channel.h"
+#include "nfq/queue.h"
+
+/* listing: the kernel's own counters, NULL if unknown. Returns the length; cut at room. */
+size_t counters_to_line(uint16_t queue, const struct worker_report *r, const struct queue_listing *listing, char *out,
+                        size_t room);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* run - `rcptwall run`: the command line, the configuration, and what must be known before anything starts. */
+#include "nfq/supervisor.h"
+
+#include "nfq/queue.h"
+#include "rules/commands.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_TROUBLE 2
+#define ERROR_ROOM   512
+
+static const char help_text[] =
+    "usage: rcptwall run [-c FILE] [-q A[:B]] [--monitor] [--receive-buffer BYTES]\n"
+    "Reads SMTP from netfilter queues and stops relay attempts; stays in the foreground.\n"
+    "\n"
+    "  -c, --config FILE        configuration (" CONFIG_PATH ")\n"
+    "  -q, --queues A[:B]       queue number or range instead of the configuration's\n"
+    "      --monitor            report what would be done, and do nothing; fail open\n"
+    "      --receive-buffer N   socket buffer of each queue in bytes, or with k or m (32m)\n"
+    "  -h, --help               this text\n"
+    "\n"
+    "SIGTERM, SIGINT   answer what waits, and stop\n"
+    "SIGUSR1           print each queue's counters on standard error\n"
+    "\n"
+    "Exit status: 0 stopped, 2 could not start. The firewall rules that go with it: rcptwall rules.\n";
+
+struct options {
+    const char *config_path;
+    bool queues_given;
+    uint16_t queue_first, queue_last;
+    bool monitor;
+    uint32_t buffer;
+    bool help;
+};
+
+/* A whole number up to max, behind it `end`. */
+static bool number_of(const char *text, unsigned long max, unsigned long *out, const char **end)
+{
+    char *behind;
+    errno = 0;
+    if (*text < '0' || *text > '9')
+        return false;
+    *out = strtoul(text, &behind, 10);
+    *end = behind;
+    return errno == 0 && *out <= max;
+}
+
+static bool queues_of(const char *text, struct options *o)
+{
+    unsigned long first, last;
+    const char *end;
+    if (!number_of(text, UINT16_MAX, &first, &end))
+        return false;
+    last = first;
+    if (*end == ':' && !number_of(end + 1, UINT16_MAX, &last, &end))
+        return false;
+    if (*end != '\0' || last < first)
+        return false;
+    o->queues_given = true;
+    o->queue_first = (uint16_t)first;
+    o->queue_last = (uint16_t)last;
+    return true;
+}
+
+static bool size_of(const char *text, uint32_t *out)
+{
+    unsigned long n, unit = 1;
+    const char *end;
+    if (!number_of(text, INT32_MAX, &n, &end))
+        return false;
+    if (*end == 'k' || *end == 'm')
+        unit = *end++ == 'k' ? 1ul << 10 : 1ul << 20;
+    if (*end != '\0' || n == 0 || n > INT32_MAX / unit)
+        return false;
+    *out = (uint32_t)(n * unit);
+    return true;
+}
+
+/* false: one line was printed. */
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    enum { OPTION_MONITOR = 256, OPTION_BUFFER };
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"queues", required_argument, NULL, 'q'},
+        {"monitor", no_argument, NULL, OPTION_MONITOR},
+        {"receive-buffer", required_argument, NULL, OPTION_BUFFER},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *o = (struct options){.config_path = CONFIG_PATH, .buffer = QUEUE_BUFFER_DEFAULT};
+    int c;
+    optind = 0; /* from the beginning, whoever used getopt before */
+    opterr = 0; /* one line of our own */
+    while ((c = getopt_long(argc, argv, ":c:q:h", known, NULL)) != -1) {
+        bool good = true;
+        switch (c) {
+        case 'c':
+            o->config_path = optarg;
+            break;
+        case 'q':
+            good = queues_of(optarg, o);
+            break;
+        case OPTION_MONITOR:
+            o->monitor = true;
+            break;
+        case OPTION_BUFFER:
+            good = size_of(optarg, &o->buffer);
+            break;
+        case 'h':
+            o->help = true;
+            return true;
+        case ':':
+            fprintf(stderr, "rcptwall run: %s needs an argument; see rcptwall run --help\n", argv[optind - 1]);
+            return false;
+        default: /* getopt's '?' */
+            fprintf(stderr, "rcptwall run: unknown option %s; see rcptwall run --help\n", argv[optind - 1]);
+            return false;
+        }
+        if (!good) {
+            fprintf(stderr, "rcptwall run: can't use \"%s\" here; see rcptwall run --help\n", optarg);
+            return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "rcptwall run: unexpected argument \"%s\"; see rcptwall run --help\n", argv[optind]);
+        return false;
+    }
+    return true;
+}
+
+/* The file, then what the command line says over it. false: one line was printed. */
+static bool read_config(const struct options *o, struct config *c)
+{
+    char error[ERROR_ROOM];
+    if (!config_read(c, o->config_path, error, sizeof error)) {
+        fprintf(stderr, "rcptwall: %s\n", error);
+        return false;
+    }
+    if (o->monitor) { /* disturbs nothing, also when it dies */
+        c->policy->enforce = false;
+        c->on_failure = FAIL_OPEN;
+    }
+    if (o->queues_given) {
+        c->queue_first = o->queue_first;
+        c->queue_last = o->queue_last;
+    }
+    if (!config_seal(c, error, sizeof error)) {
+        fprintf(stderr, "rcptwall: %s\n", error);
+        return false;
+    }
+    if (c->queue_last < c->queue_first || c->queue_last - c->queue_first >= SUPERVISOR_QUEUES_MAX) {
+        fprintf(stderr, "rcptwall: queues %u:%u: at most %d\n", c->queue_first, c->queue_last, SUPERVISOR_QUEUES_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* Opened before privileges are given up. -1 in *fd: none wanted. */
+static bool open_event_file(const struct config *c, int *fd)
+{
+    *fd = -1;
+    if (c->event_file == NULL)
+        return true;
+    /* no waiting for somebody to open the other end of a pipe */
+    *fd = open(c->event_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (*fd < 0)
+        fprintf(stderr, "rcptwall: event-file %s: %s\n", c->event_file, strerror(errno));
+    return *fd >= 0;
+}
+
+static int run(const struct options *o)
+{
+    struct config config;
+    struct supervisor_setup setup = {.buffer = o->buffer, .event_file = -1};
+    if (!read_config(o, &config))
+        return EXIT_TROUBLE;
+    int status = EXIT_TROUBLE;
+    setup.config = &config;
+    setup.enforce = config.policy->enforce;
+    if (config.user != NULL && privileges_find_user(config.user, &setup.become) < 0)
+        fprintf(stderr, "rcptwall: there is no user \"%s\"\n", config.user);
+    else if (open_event_file(&config, &setup.event_file))
+        status = supervisor_run(&setup);
+    if (setup.event_file >= 0)
+        close(setup.event_file);
+    config_free(&config);
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct options o;
+    if (!read_options(argc, argv, &o))
+        return EXIT_TROUBLE;
+    if (o.help) {
+        fputs(help_text, stdout);
+        return fflush(stdout) == 0 ? 0 : EXIT_TROUBLE;
+    }
+    if (sodium_init() < 0) {
+        fprintf(stderr, "rcptwall: no source of random numbers\n");
+        return EXIT_TROUBLE;
+    }
+    privileges_no_dump();
+    return run(&o);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nfq/verdict.h"
+
+#include "kmod-free/rewrite.h"
+
+#include <assert.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+
+#define SCRATCH 0xffff
+
+static struct nlmsghdr *begin(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
+{
+    assert(!outbox_full(out));
+    struct nlmsghdr *head = nfq_nlmsg_put((char *)out->at + out->used, NFQNL_MSG_VERDICT, queue);
+    nfq_nlmsg_verdict_put(head, (int)id, nf_verdict);
+    return head;
+}
+
+static void end(struct outbox *out, const struct nlmsghdr *head)
+{
+    out->used += (size_t)MNL_ALIGN((int)head->nlmsg_len);
+    out->messages++;
+    assert(out->used <= out->room);
+}
+
+void verdict_put_plain(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
+{
+    end(out, begin(out, queue, id, nf_verdict));
+}
+
+/*
+ * How many bytes of old sequence space to put in front of a clipped packet: a GSO
+ * packet whose payload is no longer than one segment is silently lost on output. Its
+ * old length is always long enough, one segment of the sender's usually is.
+ */
+static size_t clip_pad(const struct queued *q, const struct verdict *v, const struct packet *p)
+{
+    size_t lost = p->payload.len - v->keep;
+    if (!q->gso || (v->sender_mss != 0 && v->keep > v->sender_mss))
+        return 0;
+    return v->sender_mss != 0 && v->sender_mss < lost ? v->sender_mss : lost;
+}
+
+static enum verdict_done put_clip(struct outbox *out, const struct queued *q, const struct verdict *v,
+                                  const struct packet *p, uint8_t *scratch)
+{
+    size_t len = 0;
+    /* for its sender, a packet without payload is the same as none: it has to repeat it */
+    if (v->keep > 0 && v->keep <= p->payload.len)
+        len = rewrite_clip(q->frame.l3, p, v->keep, clip_pad(q, v, p), scratch, SCRATCH);
+    if (len == 0) {
+        verdict_put_plain(out, q->queue, q->id, NF_DROP);
+        return v->keep == 0 ? VERDICT_DONE_DROPPED : VERDICT_DONE_NOT_WRITTEN;
+    }
+    struct nlmsghdr *head = begin(out, q->queue, q->id, NF_ACCEPT);
+    nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);
+    end(out, head);
+    return VERDICT_DONE_CLIPPED;
+}
+
+static enum verdict_done put_reset(struct outbox *out, const struct queued *q, const struct verdict *v,
+                                   const struct packet *p, const struct marks *m, uint8_t *scratch)
+{
+    size_t len = rewrite_reset(q->frame.l3, p, v->onward.seq, v->onward.ack, q->gso, scratch, SCRATCH);
+    if (len == 0) {
+        verdict_put_plain(out, q->queue, q->id, NF_DROP);
+        return VERDICT_DONE_NOT_WRITTEN;
+    }
+    struct nlmsghdr *head = begin(out, q->queue, q->id, NF_REPEAT);
+    nfq_nlmsg_verdict_put_mark(head, q->mark | m->condemned);
+    nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);
+    end(out, head);
+    return VERDICT_DONE_RESET;
+}
+
+enum verdict_done verdict_put(struct outbox *out, const struct queued *q, const struct verdict *v,
+                              const struct packet *p, const struct marks *m, uint8_t scratch[static 0xffff])
+{
+    switch (v->kind) {
+    case VERDICT_PASS:
+        verdict_put_plain(out, q->queue, q->id, NF_ACCEPT);
+        return VERDICT_DONE_ACCEPTED;
+    case VERDICT_DROP:
+        verdict_put_plain(out, q->queue, q->id, NF_DROP);
+        return VERDICT_DONE_DROPPED;
+    case VERDICT_CLIP:
+        return put_clip(out, q, v, p, scratch);
+    case VERDICT_RESET:
+        return put_reset(out, q, v, p, m, scratch);
+    case VERDICT_UNSET:
+        break;
+    }
+    verdict_put_plain(out, q->queue, q->id, NF_DROP);
+    return VERDICT_DONE_UNSET;
+}

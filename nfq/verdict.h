@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verdict - what the engine decided, as netlink messages for the kernel. Pure: bytes
+ * into a buffer; the socket is queue's business.
+ *
+ * One frame, one message (V1). Only bits inside the mark mask ever change, and only
+ * in a packet that we turn into a RST (V3). A RST goes back through its chain
+ * (NF_REPEAT) with the condemned bit, already harmless: if the rules that should act
+ * on the bit are missing, it comes to us again instead of leaving, and is dropped (V4).
+ */
+#ifndef RCPTWALL_VERDICT_H
+#define RCPTWALL_VERDICT_H
+
+#include "kmod-free/engine.h"
+#include "nfq/attrs.h"
+
+/* Verdict messages that wait to be sent together. */
+struct outbox {
+    uint8_t *at;
+    size_t used, room;
+    uint32_t messages;
+};
+
+/* The longest single verdict message: a rewritten packet of 64 KiB and its headers. */
+#define VERDICT_MESSAGE_MAX (0xffff + 256)
+
+static inline bool outbox_full(const struct outbox *out)
+{
+    return out->room - out->used < VERDICT_MESSAGE_MAX;
+}
+
+/* What the message that was made really does to the packet. */
+enum verdict_done {
+    VERDICT_DONE_ACCEPTED = 1,
+    VERDICT_DONE_DROPPED,
+    VERDICT_DONE_CLIPPED,
+    VERDICT_DONE_RESET,
+    VERDICT_DONE_UNSET,       /* dropped because nobody decided (V1) */
+    VERDICT_DONE_NOT_WRITTEN, /* dropped because it couldn't be rewritten */
+};
+
+/* NF_ACCEPT or NF_DROP and nothing else, for packets that never reach the engine. The outbox must not be full. */
+void verdict_put_plain(struct outbox *, uint16_t queue, uint32_t id, int nf_verdict);
+/*
+ * The engine's verdict on q; p is its packet as engine_packet() gives it, and
+ * needed only for CLIP and RESET. scratch has room for 0xffff bytes. The outbox must not be full.
+ */
+RW_CHECK enum verdict_done verdict_put(struct outbox *, const struct queued *q, const struct verdict *v,
+                                       const struct packet *p, const struct marks *m, uint8_t scratch[static 0xffff]);
+
+#endif

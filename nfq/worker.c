@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nfq/worker.h"
+
+#include "nfq/verdict.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A send of this size fits the system's default socket buffer; the longest message goes on top. */
+#define OUTBOX_BYTES  ((64 << 10) + VERDICT_MESSAGE_MAX)
+#define TICK_NS       (10 * NS_PER_MS)
+/* On SIGTERM: how long to go on answering what waits, and how long the last messages may wait for room. */
+#define DRAIN_NS      NS_PER_S
+#define LAST_WORDS_NS (2 * NS_PER_S)
+
+struct worker {
+    struct worker_setup *setup;
+    struct queue *queue;
+    struct engine *engine;
+    struct marks marks;
+    struct outbox out;
+    uint8_t *scratch;
+    struct channel events, control;
+    struct close_request closes[QUEUE_BATCH]; /* asked for when the verdicts are through */
+    size_t close_count;
+    struct worker_counters count;
+    uint32_t noted; /* bits of enum note that were sent */
+    struct mono now, ticked;
+    struct wall wall;
+};
+
+static volatile sig_atomic_t stop_asked, report_asked;
+
+static void on_signal(int signal_number)
+{
+    if (signal_number == SIGTERM)
+        stop_asked = 1;
+    else
+        report_asked = 1;
+}
+
+/* The receive must be interrupted: no SA_RESTART. */
+static void set_signals(void)
+{
+    const struct sigaction ours = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGTERM, &ours, NULL);
+    sigaction(SIGUSR1, &ours, NULL);
+    sigaction(SIGINT, &ignore, NULL); /* Ctrl-C reaches the whole group; the supervisor passes it on as SIGTERM */
+    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void read_clocks(struct worker *w)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    w->now.ns = t.tv_sec * NS_PER_S + t.tv_nsec;
+    clock_gettime(CLOCK_REALTIME, &t);
+    w->wall.ns = t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void note_once(struct worker *w, enum note note)
+{
+    uint32_t bit = UINT32_C(1) << note;
+    if ((w->noted & bit) == 0 && channel_send_note(&w->control, note))
+        w->noted |= bit;
+}
+
+static void take_event(void *ctx, const struct event *ev)
+{
+    struct worker *w = ctx;
+    channel_send_event(&w->events, ev);
+}
+
+/* All verdicts to the kernel, then all close requests to the supervisor. */
+static int flush(struct worker *w)
+{
+    int r = 0;
+    if (w->out.used > 0) {
+        r = queue_send(w->queue, bytes_of(w->out.at, w->out.used));
+        w->count.sends++;
+        w->out.used = 0;
+        w->out.messages = 0;
+    }
+    for (size_t i = 0; i < w->close_count; i++)
+        channel_send(&w->control, MESSAGE_CLOSE, &w->closes[i], sizeof w->closes[i]);
+    w->close_count = 0;
+    return r;
+}
+
+static void ask_to_close(struct worker *w, const struct verdict *v)
+{
+    struct close_request *r = &w->closes[w->close_count++];
+    *r = (struct close_request){.numbers = v->back};
+    r->from = v->from == ROLE_CLIENT ? v->server : v->client;
+    r->to = v->from == ROLE_CLIENT ? v->client : v->server;
+    w->count.close_requests++;
+}
+
+/* A packet that isn't judged: nothing unjudged passes a guard; a watcher holds nothing up. */
+static void answer_unjudged(struct worker *w, const struct queued *q)
+{
+    verdict_put_plain(&w->out, q->queue, q->id, w->setup->enforce ? NF_DROP : NF_ACCEPT);
+    if (w->setup->enforce)
+        w->count.dropped++;
+    else
+        w->count.accepted++;
+}
+
+static void count_done(struct worker *w, enum verdict_done done)
+{
+    switch (done) {
+    case VERDICT_DONE_ACCEPTED:
+        w->count.accepted++;
+        break;
+    case VERDICT_DONE_DROPPED:
+        w->count.dropped++;
+        break;
+    case VERDICT_DONE_CLIPPED:
+        w->count.clipped++;
+        break;
+    case VERDICT_DONE_RESET:
+        w->count.resets++;
+        break;
+    case VERDICT_DONE_UNSET:
+        w->count.unset++;
+        break;
+    case VERDICT_DONE_NOT_WRITTEN:
+        w->count.not_written++;
+        note_once(w, NOTE_NOT_WRITTEN);
+        break;
+    }
+}
+
+static void judge(struct worker *w, struct queued *q)
+{
+    w->count.gso += q->gso;
+    w->count.csum_trusted += q->frame.csum == CSUM_TRUSTED;
+    w->count.bytes += q->frame.l3.len;
+    if ((q->mark & w->marks.condemned) != 0) {
+        /* our own RST, sent back to be acted upon by rules that aren't there: it must not go round for ever */
+        w->count.condemned_again++;
+        note_once(w, NOTE_RULES_MISSING);
+        answer_unjudged(w, q);
+        return;
+    }
+    if (q->frame.cut) {
+        w->count.cut++;
+        note_once(w, NOTE_CUT);
+        if (w->setup->enforce) {
+            answer_unjudged(w, q);
+            return;
+        }
+    }
+    q->frame.at = w->now;
+    q->frame.wall = w->wall;
+    struct verdict v = engine_feed(w->engine, &q->frame);
+    enum verdict_done done = verdict_put(&w->out, q, &v, engine_packet(w->engine), &w->marks, w->scratch);
+    count_done(w, done);
+    if (done == VERDICT_DONE_RESET && v.tell_sender)
+        ask_to_close(w, &v);
+}
+
+static int take_message(struct worker *w, struct bytes message)
+{
+    int r = 0;
+    struct queued q;
+    if (queue_is_error(message)) {
+        w->count.verdict_errors++;
+        return 0;
+    }
+    if (outbox_full(&w->out) || w->close_count == QUEUE_BATCH)
+        r = flush(w);
+    switch (queued_of_message(message, &w->marks, &q)) {
+    case QUEUED_OK:
+        w->count.packets++;
+        judge(w, &q);
+        break;
+    case QUEUED_BAD:
+        w->count.packets++;
+        w->count.malformed++;
+        q.queue = w->queue->number;
+        answer_unjudged(w, &q);
+        break;
+    case QUEUED_LOST:
+        w->count.no_id++;
+        break;
+    }
+    return r;
+}
+
+/* One turn. How many datagrams came, or -errno when it can't go on. */
+static int turn(struct worker *w, bool no_wait)
+{
+    int n = queue_receive(w->queue, no_wait), r = 0;
+    read_clocks(w);
+    if (n == -ENOBUFS) {
+        w->count.overruns++;
+        note_once(w, NOTE_BUFFER_OVERRUN);
+        return 0;
+    }
+    if (n < 0)
+        return n;
+    for (int i = 0; i < n && r == 0; i++) {
+        struct bytes datagram = queue_datagram(w->queue, (size_t)i), message;
+        w->count.stranger += datagram.len == 0;
+        while (r == 0 && queue_next_message(&datagram, &message))
+            r = take_message(w, message);
+    }
+    w->count.batches += n > 0;
+    if (r == 0)
+        r = flush(w);
+    if (mono_before(mono_add(w->ticked, TICK_NS), w->now)) {
+        engine_tick(w->engine, w->now);
+        w->ticked = w->now;
+    }
+    return r < 0 ? r : n;
+}
+
+static void report(struct worker *w, bool final)
+{
+    struct worker_report r = {.final = final};
+    w->count.lost_events = w->events.lost_total;
+    w->count.lost_messages = w->control.lost_total;
+    r.worker = w->count;
+    engine_count(w->engine, &r.engine);
+    channel_send(&w->control, MESSAGE_REPORT, &r, sizeof r);
+}
+
+static bool prepare(struct worker *w, struct worker_setup *setup)
+{
+    struct engine_config ec = setup->config->engine;
+    ec.stance = setup->enforce ? STANCE_GUARD : STANCE_WATCH;
+    ec.live = true;
+    ec.want_rcpt_events = setup->config->log_rcpt;
+    ec.want_session_events = setup->config->event_file != NULL;
+    ec.want_reply_events = false;
+    ec.first_flow_id = setup->first_flow_id;
+    ec.sink = (struct event_sink){.take = take_event, .ctx = w};
+    randombytes_buf(ec.hash_key, sizeof ec.hash_key);
+    *w = (struct worker){
+        .setup = setup,
+        .queue = &setup->queue,
+        .marks = setup->config->marks,
+        .out = {.at = malloc(OUTBOX_BYTES), .room = OUTBOX_BYTES},
+        .scratch = malloc(0xffff),
+        .events = {.fd = setup->events},
+        .control = {.fd = setup->control},
+    };
+    if (w->out.at == NULL || w->scratch == NULL)
+        return false;
+    w->engine = engine_new(&ec, setup->config->policy);
+    return w->engine != NULL;
+}
+
+int worker_run(struct worker_setup *setup)
+{
+    static struct worker w;
+    set_signals();
+    if (privileges_keep(PRIVILEGE_NET_ADMIN, &(struct identity){0}) < 0) {
+        fprintf(stderr, "rcptwall: queue %u: can't give up privileges\n", setup->queue.number);
+        return 1;
+    }
+    if (!prepare(&w, setup)) {
+        fprintf(stderr, "rcptwall: queue %u: out of memory\n", setup->queue.number);
+        return 1;
+    }
+    /* behind the change of privileges, which undoes it; and the supervisor may be gone already */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != setup->supervisor)
+        return 1;
+    if (setup->queue.buffer_short)
+        note_once(&w, NOTE_BUFFER_SHORT);
+    channel_send(&w.control, MESSAGE_READY, NULL, 0);
+
+    int n = 0;
+    while (!stop_asked && n >= 0) {
+        n = turn(&w, false);
+        if (report_asked) {
+            report_asked = 0;
+            report(&w, false);
+        }
+    }
+    struct mono drained = mono_add(w.now, DRAIN_NS);
+    do
+        n = n < 0 ? n : turn(&w, true);
+    while (n > 0 && mono_before(w.now, drained));
+    if (n < 0)
+        fprintf(stderr, "rcptwall: queue %u: %s\n", setup->queue.number, strerror(-n));
+    queue_close(&setup->queue); /* at once, so that the rules' bypass takes over where there is one */
+    w.events.patience_ns = LAST_WORDS_NS;
+    w.control.patience_ns = LAST_WORDS_NS;
+    engine_finish(w.engine);
+    report(&w, true);
+    engine_free(w.engine);
+    free(w.out.at);
+    free(w.scratch);
+    return n < 0 ? 1 : 0;
+}
