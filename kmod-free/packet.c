@@ -196,22 +196,26 @@ static enum packet_result decode_ipv4(const struct frame *f, struct packet *out,
 
 /* IPv6 */
 
-/* Finds the Jumbo Payload option (RFC 2675 2) in a Hop-by-Hop Options header; *len is 0 if its form is wrong. */
+/*
+ * Looks for the Jumbo Payload option (RFC 2675 2) in a Hop-by-Hop Options header. true: there
+ * is one, or options that can't be read; *len is 0 if no receiver takes them.
+ */
 RW_CHECK static bool find_jumbo(struct bytes rest, uint32_t *len)
 {
     struct bytes options, value;
     uint8_t next, units, type, value_len;
 
+    *len = 0;
     if (!take_u8(&rest, &next) || !take_u8(&rest, &units) || !take_raw(&rest, 6 + (size_t)units * 8, &options))
-        return false;
+        return true;
     while (take_u8(&options, &type)) { /* at least one byte shorter each time */
         if (type == IP6_OPT_PAD1)
             continue;
         if (!take_u8(&options, &value_len) || !take_raw(&options, value_len, &value))
-            return false;
+            return true;
         if (type == IP6_OPT_JUMBO) {
-            if (value_len != 4 || !take_be32(&value, len))
-                *len = 0;
+            if (value_len != 4 || !take_be32(&value, len) || *len <= LENGTH_MAX)
+                *len = 0; /* RFC 2675 3: only where it is needed */
             return true;
         }
     }
@@ -225,8 +229,8 @@ static size_t ipv6_len(const struct frame *f, struct bytes behind_header, uint16
 
     if (told != 0)
         return IP6_HEADER + (size_t)told;
-    if (next == PROTO_HOP_BY_HOP && find_jumbo(behind_header, &jumbo)) /* RFC 2675 3: only where it is needed */
-        return IP6_HEADER + (jumbo > LENGTH_MAX ? (size_t)jumbo : 0);
+    if (next == PROTO_HOP_BY_HOP && find_jumbo(behind_header, &jumbo))
+        return IP6_HEADER + (size_t)jumbo;
     return length_is_frames(f) ? f->l3.len : IP6_HEADER;
 }
 
