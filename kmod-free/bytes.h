@@ -102,7 +102,9 @@ static inline void keep_first(struct bytes *b, size_t n)
 /* What is left of b behind its first n bytes; empty when there are fewer. */
 static inline struct bytes bytes_from(struct bytes b, size_t n)
 {
-    return n >= b.len ? (struct bytes){0} : bytes_of(b.at + n, b.len - n);
+    if (n >= b.len)
+        return (struct bytes){0};
+    return bytes_of(b.at + n, b.len - n);
 }
 
 static inline struct bytes bytes_first(struct bytes b, size_t n)
