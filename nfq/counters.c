@@ -7,15 +7,19 @@
 struct line {
     char *at;
     size_t used, room;
+    bool full;
 };
 
 static void put(struct line *l, const char *prefix, const char *key, uint64_t value)
 {
+    if (l->full)
+        return;
     int n = snprintf(l->at + l->used, l->room - l->used, " %s%s=%" PRIu64, prefix, key, value);
-    if (n > 0 && (size_t)n < l->room - l->used)
-        l->used += (size_t)n;
-    else
+    l->full = n < 0 || (size_t)n >= l->room - l->used;
+    if (l->full)
         l->at[l->used] = '\0'; /* whole pairs only */
+    else
+        l->used += (size_t)n;
 }
 
 static void put_worker(struct line *l, const struct worker_counters *c)
@@ -85,8 +89,11 @@ size_t counters_to_line(uint16_t queue, const struct worker_report *r, const str
 {
     struct line l = {.at = out, .room = room};
     int n = snprintf(out, room, "queue=%u", queue);
-    if (n < 0 || (size_t)n >= room)
+    if (n < 0 || (size_t)n >= room) {
+        if (room > 0)
+            out[0] = '\0';
         return 0;
+    }
     l.used = (size_t)n;
     put_worker(&l, &r->worker);
     if (listing != NULL) {

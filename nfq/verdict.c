@@ -9,7 +9,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 
-#define SCRATCH 0xffff
+/* What one netlink attribute can carry; the kernel hands out no longer packets either. */
+#define SCRATCH (UINT16_MAX - sizeof(struct nlattr))
 
 static struct nlmsghdr *begin(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
 {

@@ -16,13 +16,13 @@
 
 /* Verdict messages that wait to be sent together. */
 struct outbox {
-    uint8_t *at;
+    uint8_t *at; /* aligned for struct nlmsghdr */
     size_t used, room;
     uint32_t messages;
 };
 
-/* The longest single verdict message: a rewritten packet of 64 KiB and its headers. */
-#define VERDICT_MESSAGE_MAX (0xffff + 256)
+/* The longest single verdict message: a rewritten packet of 64 KiB and its headers; whole words. */
+#define VERDICT_MESSAGE_MAX ((64 << 10) + 256)
 
 static inline bool outbox_full(const struct outbox *out)
 {

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kmod-free/tests/support.h"
+#include "nfq/verdict.h"
+
+#define QUEUE    513
+#define ID       0x01020304u
+#define OLD_MARK 0xa8f0beefu
+#define PAYLOAD  4000
+
+static struct marks marks;
+static uint8_t scratch[0xffff];
+
+/* A packet that waits for its verdict. */
+struct waiting {
+    struct queued q;
+    struct packet p;
+    uint8_t raw[SUPPORT_PACKET_MAX];
+};
+
+/* What is in one verdict message, read without the library that wrote it. */
+struct seen {
+    uint16_t queue;
+    uint32_t verdict, id;
+    bool has_mark, has_packet;
+    uint32_t mark;
+    struct bytes packet;
+};
+
+static uint32_t get32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void waiting_packet(struct waiting *w, bool v6, bool gso, uint8_t flags)
+{
+    static uint8_t payload[PAYLOAD];
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (uint8_t)('a' + i % 26);
+    memset(w, 0, sizeof *w);
+    const uint8_t timestamps[] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2};
+    size_t len = support_segment(
+        &(struct support_segment){
+            .src = support_endpoint(v6 ? "2001:db8:1::2" : "198.51.100.2", 40112),
+            .dst = support_endpoint(v6 ? "2001:db8:2::25" : "192.0.2.25", 25),
+            .seq = 0xfffffff0,
+            .ack = 77,
+            .flags = flags,
+            .options = bytes_of(timestamps, sizeof timestamps),
+            .payload = bytes_of(payload, sizeof payload),
+        },
+        w->raw, sizeof w->raw);
+    w->q = (struct queued){.id = ID, .queue = QUEUE, .mark = OLD_MARK, .gso = gso};
+    w->q.frame = support_frame(bytes_of(w->raw, len), 1);
+    assert_int_equal(packet_decode(&w->q.frame, &w->p), PACKET_TCP);
+    assert_int_equal(w->p.payload.len, PAYLOAD);
+}
+
+static void new_outbox(struct outbox *out)
+{
+    *out = (struct outbox){.room = VERDICT_MESSAGE_MAX};
+    out->at = guard_room(out->room);
+}
+
+/* Takes the next message off; everything in it must be accounted for. */
+static struct seen take_verdict(struct bytes *rest)
+{
+    struct nlmsghdr head;
+    struct nfgenmsg gen;
+    struct seen s = {0};
+    bool has_verdict = false;
+    assert_true(rest->len >= sizeof head);
+    memcpy(&head, rest->at, sizeof head);
+    assert_true(head.nlmsg_len <= rest->len);
+    assert_int_equal(head.nlmsg_type, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT);
+    assert_int_equal(head.nlmsg_flags, NLM_F_REQUEST);
+    memcpy(&gen, rest->at + sizeof head, sizeof gen);
+    assert_int_equal(gen.version, NFNETLINK_V0);
+    s.queue = (uint16_t)(rest->at[sizeof head + 2] << 8 | rest->at[sizeof head + 3]);
+    struct bytes attrs = bytes_from(bytes_first(*rest, head.nlmsg_len), sizeof head + sizeof gen);
+    while (attrs.len > 0) {
+        struct nlattr a;
+        assert_true(attrs.len >= sizeof a);
+        memcpy(&a, attrs.at, sizeof a);
+        assert_true(a.nla_len >= sizeof a && a.nla_len <= attrs.len);
+        struct bytes body = bytes_from(bytes_first(attrs, a.nla_len), sizeof a);
+        switch (a.nla_type) {
+        case NFQA_VERDICT_HDR:
+            assert_false(has_verdict);
+            assert_int_equal(body.len, 8);
+            s.verdict = get32(body.at);
+            s.id = get32(body.at + 4);
+            has_verdict = true;
+            break;
+        case NFQA_MARK:
+            assert_false(s.has_mark);
+            assert_int_equal(body.len, 4);
+            s.mark = get32(body.at);
+            s.has_mark = true;
+            break;
+        case NFQA_PAYLOAD:
+            assert_false(s.has_packet);
+            s.packet = body;
+            s.has_packet = true;
+            break;
+        default:
+            fail_msg("attribute %u", a.nla_type);
+        }
+        attrs = bytes_from(attrs, (a.nla_len + 3u) & ~3u);
+    }
+    assert_true(has_verdict);
+    *rest = bytes_from(*rest, (head.nlmsg_len + 3u) & ~3u);
+    return s;
+}
+
+/* The one message that this verdict makes; its packet lies in a buffer that lives until the next call. */
+static struct seen the_message(struct waiting *w, const struct verdict *v, enum verdict_done expected)
+{
+    static uint8_t kept[VERDICT_MESSAGE_MAX];
+    struct outbox out;
+    new_outbox(&out);
+    assert_int_equal(verdict_put(&out, &w->q, v, &w->p, &marks, scratch), expected);
+    assert_int_equal(out.messages, 1);
+    assert_int_equal(out.used % 4, 0);
+    memcpy(kept, out.at, out.used);
+    struct bytes rest = bytes_of(kept, out.used);
+    guard_room_free(out.at, out.room);
+    struct seen s = take_verdict(&rest);
+    assert_int_equal(rest.len, 0);
+    assert_int_equal(s.queue, QUEUE);
+    assert_int_equal(s.id, ID);
+    return s;
+}
+
+static struct packet decoded(struct bytes l3)
+{
+    struct packet p;
+    struct frame f = support_frame(l3, 1);
+    assert_int_equal(packet_decode(&f, &p), PACKET_TCP); /* and its checksums are right */
+    return p;
+}
+
+static void pass_and_drop_say_nothing_else(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    waiting_packet(&w, false, false, TCP_ACK);
+    struct seen s = the_message(&w, &(struct verdict){.kind = VERDICT_PASS}, VERDICT_DONE_ACCEPTED);
+    assert_int_equal(s.verdict, NF_ACCEPT);
+    assert_false(s.has_mark || s.has_packet); /* V3: the mark isn't even mentioned */
+    s = the_message(&w, &(struct verdict){.kind = VERDICT_DROP}, VERDICT_DONE_DROPPED);
+    assert_int_equal(s.verdict, NF_DROP);
+    assert_false(s.has_mark || s.has_packet);
+}
+
+static void a_verdict_that_nobody_set_is_a_drop(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    waiting_packet(&w, false, false, TCP_ACK);
+    struct seen s = the_message(&w, &(struct verdict){0}, VERDICT_DONE_UNSET);
+    assert_int_equal(s.verdict, NF_DROP);
+    s = the_message(&w, &(struct verdict){.kind = (enum verdict_kind)99}, VERDICT_DONE_UNSET);
+    assert_int_equal(s.verdict, NF_DROP);
+}
+
+static struct verdict reset_verdict(void)
+{
+    return (struct verdict){
+        .kind = VERDICT_RESET, .from = ROLE_CLIENT, .onward = {.seq = {0x11223344}, .ack = {0x55667788}}};
+}
+
+static void reset_sends_a_rst_round_again_with_the_condemned_bit(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    struct verdict v = reset_verdict();
+    for (int v6 = 0; v6 < 2; v6++) {
+        waiting_packet(&w, v6, false, TCP_ACK | TCP_PSH | TCP_FIN);
+        struct seen s = the_message(&w, &v, VERDICT_DONE_RESET);
+        assert_int_equal(s.verdict, NF_REPEAT);
+        assert_true(s.has_mark && s.has_packet);
+        struct packet p = decoded(s.packet);
+        assert_int_equal(p.flags, TCP_RST | TCP_ACK);
+        assert_int_equal(p.seq.v, 0x11223344);
+        assert_int_equal(p.ack.v, 0x55667788);
+        assert_int_equal(p.payload.len, 0);
+        assert_true(endpoint_equal(&p.src, &w.p.src) && endpoint_equal(&p.dst, &w.p.dst));
+    }
+}
+
+static void reset_of_a_gso_packet_keeps_its_length_and_none_of_its_bytes(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    struct verdict v = reset_verdict();
+    for (int v6 = 0; v6 < 2; v6++) {
+        waiting_packet(&w, v6, true, TCP_ACK);
+        struct seen s = the_message(&w, &v, VERDICT_DONE_RESET);
+        assert_int_equal(s.packet.len, w.q.frame.l3.len);
+        struct packet p = decoded(s.packet);
+        assert_int_equal(p.flags, TCP_RST | TCP_ACK);
+        assert_true(p.payload.len >= PAYLOAD);
+        for (size_t i = 0; i < p.payload.len; i++)
+            assert_int_equal(p.payload.at[i], 0);
+    }
+}
+
+/* V3: whatever the own bits are, and whatever the others are, one bit changes. */
+static void foreign_mark_bits_survive_in_all_states_of_our_own(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    struct verdict v = reset_verdict();
+    waiting_packet(&w, false, false, TCP_ACK);
+    const uint32_t foreign[] = {0, UINT32_MAX, 0x1234, 0xa5a5a5a5, 0x5a5a5a5a, 0x80000001};
+    const uint32_t masks[] = {MARK_MASK_DEFAULT, 0x7f, 0xfe000000};
+    for (size_t m = 0; m < sizeof masks / sizeof *masks; m++) {
+        struct marks mine;
+        assert_true(marks_of_mask(masks[m], &mine));
+        unsigned shift = (unsigned)__builtin_ctz(masks[m]);
+        for (uint32_t own = 0; own < 128; own++) {
+            for (size_t f = 0; f < sizeof foreign / sizeof *foreign; f++) {
+                uint32_t old = (foreign[f] & ~masks[m]) | own << shift;
+                struct outbox out;
+                new_outbox(&out);
+                w.q.mark = old;
+                assert_int_equal(verdict_put(&out, &w.q, &v, &w.p, &mine, scratch), VERDICT_DONE_RESET);
+                struct bytes rest = bytes_of(out.at, out.used);
+                struct seen s = take_verdict(&rest);
+                assert_true(s.has_mark);
+                assert_int_equal(s.mark & ~masks[m], old & ~masks[m]);
+                assert_int_equal(s.mark, old | 0x20u << shift); /* tag, pass, ban as they were; condemned set */
+                guard_room_free(out.at, out.room);
+            }
+        }
+    }
+}
+
+static void a_reset_that_cannot_be_written_is_a_drop(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    struct verdict v = reset_verdict();
+    waiting_packet(&w, false, false, TCP_ACK);
+    w.p.wire_len++; /* not all of it is there */
+    struct seen s = the_message(&w, &v, VERDICT_DONE_NOT_WRITTEN);
+    assert_int_equal(s.verdict, NF_DROP);
+    assert_false(s.has_mark || s.has_packet);
+}
+
+static void clip_keeps_the_front_without_fin(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    for (int v6 = 0; v6 < 2; v6++) {
+        for (uint32_t keep = 1; keep <= PAYLOAD; keep += keep < 50 ? 1 : 395) {
+            waiting_packet(&w, v6, false, TCP_ACK | TCP_PSH | TCP_FIN);
+            struct verdict v = {.kind = VERDICT_CLIP, .keep = keep, .sender_mss = 1460};
+            struct seen s = the_message(&w, &v, VERDICT_DONE_CLIPPED);
+            assert_int_equal(s.verdict, NF_ACCEPT);
+            assert_false(s.has_mark); /* V3 */
+            struct packet p = decoded(s.packet);
+            assert_int_equal(p.flags, TCP_ACK);
+            assert_int_equal(p.seq.v, 0xfffffff0);
+            assert_true(bytes_equal(p.payload, bytes_first(w.p.payload, keep)));
+        }
+    }
+}
+
+static void clip_to_nothing_is_a_drop(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    for (int gso = 0; gso < 2; gso++) {
+        waiting_packet(&w, false, gso, TCP_ACK);
+        struct seen s =
+            the_message(&w, &(struct verdict){.kind = VERDICT_CLIP, .sender_mss = 1460}, VERDICT_DONE_DROPPED);
+        assert_int_equal(s.verdict, NF_DROP);
+        assert_false(s.has_packet);
+    }
+}
+
+static void clip_beyond_the_end_is_a_drop(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    waiting_packet(&w, false, true, TCP_ACK);
+    struct verdict v = {.kind = VERDICT_CLIP, .keep = PAYLOAD + 1};
+    assert_int_equal(the_message(&w, &v, VERDICT_DONE_NOT_WRITTEN).verdict, NF_DROP);
+    v.keep = UINT32_MAX;
+    assert_int_equal(the_message(&w, &v, VERDICT_DONE_NOT_WRITTEN).verdict, NF_DROP);
+}
+
+/* A GSO packet whose payload isn't longer than one segment would be lost on output. */
+static void clip_of_a_gso_packet_stays_longer_than_a_segment(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    const uint16_t sizes[] = {0, 1, 536, 1220, 1460, 8960, 65535};
+    for (size_t m = 0; m < sizeof sizes / sizeof *sizes; m++) {
+        for (uint32_t keep = 1; keep <= PAYLOAD; keep += keep < 20 || keep > PAYLOAD - 20 ? 1 : 245) {
+            waiting_packet(&w, m % 2, true, TCP_ACK | TCP_FIN);
+            struct verdict v = {.kind = VERDICT_CLIP, .keep = keep, .sender_mss = sizes[m]};
+            struct packet p = decoded(the_message(&w, &v, VERDICT_DONE_CLIPPED).packet);
+            size_t pad = p.payload.len - keep;
+            assert_true(p.payload.len <= PAYLOAD);
+            assert_true(p.payload.len == PAYLOAD || (sizes[m] != 0 && p.payload.len > sizes[m]));
+            if (sizes[m] != 0 && keep > sizes[m])
+                assert_int_equal(pad, 0);
+            assert_int_equal(p.seq.v, 0xfffffff0 - pad); /* what is in front was had before */
+            assert_true(bytes_equal(bytes_from(p.payload, pad), bytes_first(w.p.payload, keep)));
+            assert_int_equal(p.flags, TCP_ACK);
+        }
+    }
+}
+
+static void many_verdicts_wait_in_order_until_the_outbox_is_full(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    struct outbox out = {.room = 4 * VERDICT_MESSAGE_MAX};
+    out.at = guard_room(out.room);
+    waiting_packet(&w, false, true, TCP_ACK);
+    struct verdict v = reset_verdict();
+    uint32_t n = 0;
+    while (!outbox_full(&out)) {
+        w.q.id = n;
+        if (n % 3 == 0)
+            assert_int_equal(verdict_put(&out, &w.q, &v, &w.p, &marks, scratch), VERDICT_DONE_RESET);
+        else
+            verdict_put_plain(&out, QUEUE, n, n % 3 == 1 ? NF_ACCEPT : NF_DROP);
+        n++;
+    }
+    assert_int_equal(out.messages, n);
+    assert_true(out.room - out.used < VERDICT_MESSAGE_MAX);
+    struct bytes rest = bytes_of(out.at, out.used);
+    for (uint32_t i = 0; i < n; i++) {
+        struct seen s = take_verdict(&rest);
+        assert_int_equal(s.id, i);
+        assert_int_equal(s.verdict, i % 3 == 0 ? NF_REPEAT : i % 3 == 1 ? NF_ACCEPT : NF_DROP);
+        assert_int_equal(s.has_packet, i % 3 == 0);
+    }
+    assert_int_equal(rest.len, 0);
+    guard_room_free(out.at, out.room);
+}
+
+/* An outbox that isn't full takes the longest packet that an attribute can carry; what is longer is dropped. */
+static void the_longest_packet_fits(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    static uint8_t payload[65535 - 40];
+    for (size_t longest = 65531, len = 65529; len <= 65535; len++) {
+        memset(&w, 0, sizeof w);
+        assert_int_equal(support_segment(&(struct support_segment){.src = support_endpoint("198.51.100.2", 40112),
+                                                                   .dst = support_endpoint("192.0.2.25", 25),
+                                                                   .flags = TCP_ACK,
+                                                                   .payload = bytes_of(payload, len - 40)},
+                                         w.raw, sizeof w.raw),
+                         len);
+        w.q = (struct queued){.id = ID, .queue = QUEUE, .gso = true};
+        w.q.frame = support_frame(bytes_of(w.raw, len), 1);
+        assert_int_equal(packet_decode(&w.q.frame, &w.p), PACKET_TCP);
+        struct verdict reset = reset_verdict(), clip = {.kind = VERDICT_CLIP, .keep = 1};
+        bool fits = len <= longest;
+        struct seen s = the_message(&w, &reset, fits ? VERDICT_DONE_RESET : VERDICT_DONE_NOT_WRITTEN);
+        assert_int_equal(s.packet.len, fits ? len : 0);
+        s = the_message(&w, &clip, fits ? VERDICT_DONE_CLIPPED : VERDICT_DONE_NOT_WRITTEN);
+        assert_int_equal(s.packet.len, fits ? len : 0);
+    }
+}
+
+int main(void)
+{
+    if (!marks_of_mask(MARK_MASK_DEFAULT, &marks))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pass_and_drop_say_nothing_else),
+        cmocka_unit_test(a_verdict_that_nobody_set_is_a_drop),
+        cmocka_unit_test(reset_sends_a_rst_round_again_with_the_condemned_bit),
+        cmocka_unit_test(reset_of_a_gso_packet_keeps_its_length_and_none_of_its_bytes),
+        cmocka_unit_test(foreign_mark_bits_survive_in_all_states_of_our_own),
+        cmocka_unit_test(a_reset_that_cannot_be_written_is_a_drop),
+        cmocka_unit_test(clip_keeps_the_front_without_fin),
+        cmocka_unit_test(clip_to_nothing_is_a_drop),
+        cmocka_unit_test(clip_beyond_the_end_is_a_drop),
+        cmocka_unit_test(clip_of_a_gso_packet_stays_longer_than_a_segment),
+        cmocka_unit_test(many_verdicts_wait_in_order_until_the_outbox_is_full),
+        cmocka_unit_test(the_longest_packet_fits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
