@@ -354,3 +354,45 @@ lab_capture() {
 lab_capture_stop() {
     lab_stop "capture-$1"
 }
+
+# lab_rcptwall CONF [OPTION...]: the daemon on the gateway. Returns when the queue is its own.
+lab_rcptwall() {
+    local conf=$1
+    shift
+    lab_start rcptwall gateway "$RCPTWALL" run -c "$conf" "$@"
+    if ! lab_wait_until 10 lab_has_queue rcptwall; then
+        lab_die "rcptwall did not start: $(cat "$LAB_DIR/rcptwall.log")"
+    fi
+}
+
+# A process listens on a queue in the gateway, or the named one is gone.
+lab_has_queue() {
+    lab_running "$1" || lab_die "$1 did not start: $(cat "$LAB_DIR/$1.log")"
+    [[ $(lab_run gateway cat /proc/net/netfilter/nfnetlink_queue 2>/dev/null) ]]
+}
+
+# lab_rules CONF: the rules that belong to a configuration, iptables form, in force on the gateway.
+lab_rules() {
+    "$RCPTWALL" rules -c "$1" --iptables >"$LAB_DIR/rules.sh" || lab_die "no rules for $1"
+    lab_run gateway sh -e "$LAB_DIR/rules.sh" || lab_die "the rules can't be loaded here"
+}
+
+lab_rules_remove() {
+    "$RCPTWALL" rules -c "$1" --iptables --remove | lab_run gateway sh -e
+}
+
+# lab_conf FILE [LINE...]: a configuration for this network; further lines go in as they are.
+lab_conf() {
+    local file=$1
+    shift
+    cat >"$file" <<EOF
+mode = enforce
+local-domains = { "$LAB_DOMAIN" }
+own-addresses = { "$LAB_SERVER4", "$LAB_SERVER6" }
+servers = { "$LAB_SERVER4", "$LAB_SERVER6" }
+networks {
+    inside = { "203.0.113.0/24", "2001:db8:3::/64" }
+}
+EOF
+    if (($#)); then printf '%s\n' "$@" >>"$file"; fi
+}
