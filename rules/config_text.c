@@ -136,9 +136,35 @@ static enum where next_where(enum where where, char c, char next, bool *skip)
     return IN_PLAIN;
 }
 
+/* Braces that are open, and where the outermost one is. */
+struct braces {
+    size_t depth;
+    int line;
+};
+
+static void count_brace(struct braces *b, char c, int line)
+{
+    if (c == '{' && b->depth++ == 0)
+        b->line = line;
+    else if (c == '}' && b->depth > 0)
+        b->depth--;
+}
+
+/* At the end of the text: NULL, or what is unfinished. The library takes the end of a file for a '}'. */
+static const char *unfinished(enum where where, const struct braces *b, int *line)
+{
+    if (where == IN_DOUBLE || where == IN_SINGLE)
+        return "a quoted text doesn't end on its line";
+    if (b->depth == 0)
+        return NULL;
+    *line = b->line;
+    return "this '{' has no '}'";
+}
+
 const char *config_text_tidy(char *text, size_t len, int *line)
 {
     enum where where = IN_PLAIN;
+    struct braces braces = {0};
     size_t at = 0;
 
     *line = 1;
@@ -156,6 +182,8 @@ const char *config_text_tidy(char *text, size_t len, int *line)
             return wrong;
 
         bool skip;
+        if (where == IN_PLAIN)
+            count_brace(&braces, c, *line);
         where = next_where(where, c, next, &skip);
         if (where == IN_COMMENT)
             text[at] = ' ';
@@ -164,5 +192,5 @@ const char *config_text_tidy(char *text, size_t len, int *line)
         before = c;
         at += skip ? 1 : 0;
     }
-    return where == IN_DOUBLE || where == IN_SINGLE ? "a quoted text doesn't end on its line" : NULL;
+    return unfinished(where, &braces, line);
 }
