@@ -316,20 +316,18 @@ struct support_session *support_session_new(const struct support_session_config 
 
 struct support_session *support_session_text(const struct support_session_config *c, const char *text)
 {
-    size_t room = strlen(text) * 2 + 1; /* each LF becomes CRLF */
-    uint8_t *said = malloc(room);
-    struct support_say *script = NULL;
+    size_t room = strlen(text) + 1;  /* a line's "C: " and LF are more than its CRLF ... */
+    uint8_t *said = calloc(room, 1); /* ... and the last line's LF may be missing */
+    struct support_say *script = calloc(room / 3 + 1, sizeof *script);
     struct support_session *s;
     size_t says = 0, used = 0;
 
-    need(said, "no memory for a script");
+    need(said && script, "no memory for a script");
     while (*text) {
         size_t len = strcspn(text, "\n");
         if (len > 0 && text[0] != '#') {
             need(len >= 3 && (text[0] == 'C' || text[0] == 'S') && text[1] == ':' && text[2] == ' ',
                  "a script line must begin with 'C: ' or 'S: '");
-            script = reallocarray(script, says + 1, sizeof *script);
-            need(script, "no memory for a script");
             script[says].from = text[0] == 'C' ? ROLE_CLIENT : ROLE_SERVER;
             script[says].text = bytes_of(said + used, len - 3 + 2);
             memcpy(said + used, text + 3, len - 3);
