@@ -108,7 +108,7 @@ static enum tcp_answer take_data(struct tcp_end *end, const struct tcp_limits *l
         return TCP_OUTSIDE;
     if (seq_diff(stop, end->stream.acked) > (int64_t)lim->block_limit * STREAM_BLOCK + 65536 && lim->strict)
         return TCP_OUTSIDE;
-    if (end->fin_seen && seq_after(stop, end->fin) && lim->strict)
+    if (end->fin_seen && p->wire_len > 0 && seq_after(stop, end->fin) && lim->strict)
         return TCP_CONFLICT;
     if (p->payload.len == 0)
         return TCP_TAKEN;
