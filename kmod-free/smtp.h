@@ -18,9 +18,21 @@
  * bytes have more than one reading, all are judged (D3), and events say `suspect`.
  * AUTH arguments and bodies never leave this module (D5).
  *
+ * As long as every reply was the one that was due, the dialogue is sure of its
+ * state, and only then are bytes passed over unlooked-at: a body up to CRLF.CRLF,
+ * the octets of a BDAT chunk. Whatever takes that certainty away (missing bytes,
+ * an odd end of data with anything behind it, an odd BDAT, an over-long line, a
+ * reply that fits no command) makes it *unsure*: then nothing waits, nothing is
+ * passed over, and every line of the client that looks like a command counts as
+ * one. Missing bytes are nobody's fault: a reply that fits makes sure again.
+ * After the other causes the session stays unsure to its end, because the number
+ * of replies under way is no longer known, and an attacker would use that to
+ * have a body seen where the server reads commands.
+ *
  * Limits: the queue of pending commands is short (runs of the same command
  * count as one entry); when it is full the client's side waits for replies. Lines
- * longer than cfg->line_max are reported and passed over.
+ * longer than cfg->line_max are reported and passed over; their beginning is
+ * judged, and so is the end of a RCPT whose address was not complete by then.
  */
 #ifndef RCPTWALL_SMTP_H
 #define RCPTWALL_SMTP_H
@@ -43,8 +55,9 @@ enum smtp_step {
 
 enum smtp_event_kind {
     SMTP_SAW_HELO = 1,   /* text = the name; HELO, EHLO or LHLO */
-    SMTP_SAW_MAIL,       /* text = what stands behind the verb */
-    SMTP_SAW_RCPT,       /* text = what stands behind the verb; ordinal counts RCPTs from 0 */
+    SMTP_SAW_MAIL,       /* text = what stands behind the verb, and behind FROM: where that is there */
+    SMTP_SAW_RCPT,       /* text = what stands behind the verb, and behind TO: where that is there;
+                            ordinal counts RCPTs from 0 */
     SMTP_SAW_RCPT_REPLY, /* ordinal, code */
     SMTP_SAW_MESSAGE,    /* the server took a message (250 to the end of data or to BDAT LAST) */
     SMTP_SAW_STARTTLS,   /* the server's 220 to STARTTLS: opaque from here on */
@@ -55,13 +68,13 @@ enum smtp_trouble {
     SMTP_SMUGGLING = 1, /* an end of data that not every server takes as one, with commands behind it */
     SMTP_DESYNC,        /* replies and commands don't pair any more */
     SMTP_INJECTION,     /* bytes behind STARTTLS before its reply (CVE-2011-0411) */
-    SMTP_MALFORMED,     /* over-long line, NUL or bare CR in a command that counts */
+    SMTP_MALFORMED,     /* over-long line, NUL or bare CR in a MAIL or RCPT */
 };
 
 struct smtp_event {
     enum smtp_event_kind kind;
     enum smtp_trouble trouble;
-    bool suspect;      /* true only under the reading that not every server shares */
+    bool suspect; /* true only under a reading that not every server shares */
     uint16_t code;
     uint32_t ordinal;
     struct bytes text; /* borrowed from `in` as it was offered */
@@ -69,11 +82,11 @@ struct smtp_event {
 
 /* What is known of the session so far; for events and the session record. */
 struct smtp_facts {
-    bool greeted;                                      /* a 220 banner was seen */
+    bool greeted;                                          /* a 220 banner was seen */
     bool chunking_offered, starttls_offered, auth_offered; /* in the last EHLO reply */
-    bool starttls;                                     /* accepted */
+    bool starttls;                                         /* accepted */
     bool auth_used, auth_succeeded;
-    bool recognised;                                   /* a known verb or a 220 banner: this is SMTP */
+    bool recognised; /* the client wrote HELO, MAIL FROM: or RCPT TO: as only SMTP has them */
     uint32_t commands, rcpts, messages;
 };
 
@@ -82,18 +95,23 @@ struct smtp_facts {
 /* One session. Plain data, no pointers: may be copied and compared. Members are smtp*.c's own. */
 struct smtp {
     struct smtp_facts facts;
-    struct {
-        uint8_t kind;
-        uint16_t count;
-    } pending[SMTP_PENDING_MAX];
+    uint32_t flags;
+    uint64_t chunk_left;     /* BDAT octets still to come */
+    uint32_t scanned;        /* bytes of the incomplete client line that were already searched for its end */
+    uint32_t server_scanned; /* the same of the server's */
+    uint32_t held;           /* bytes at the front of the client's side that were judged under one reading */
+    uint32_t held_rcpt;      /* ordinal of the RCPT that they begin with */
+    uint32_t passed;         /* bytes of an over-long client line that were taken already */
+    uint32_t rcpt_replies;   /* ordinal of the RCPT whose reply comes next */
+    uint16_t taken_rcpts;    /* LMTP: recipients of this message (RFC 2033 4.2) */
+    uint16_t pending_count[SMTP_PENDING_MAX];
+    uint8_t pending_kind[SMTP_PENDING_MAX];
     uint8_t pending_head, pending_used;
-    uint8_t client_state, server_state;
-    uint8_t body_state;   /* of the end-of-data recogniser */
-    uint8_t flags;
-    uint16_t reply_code;  /* of the multi-line reply under way */
-    uint32_t scanned;     /* bytes of the incomplete client line that were already searched for its end */
-    uint32_t rcpt_replies;
-    uint64_t chunk_left;  /* BDAT octets still to come */
+    uint8_t client;  /* enum smtp_client_state */
+    uint8_t belief;  /* enum smtp_belief */
+    uint8_t body;    /* enum smtp_body_state */
+    uint8_t offered; /* keywords of the EHLO reply under way */
+    uint8_t said;    /* events that the line at the front has given already */
 };
 
 enum smtp_start {
@@ -104,11 +122,20 @@ enum smtp_start {
 void smtp_start(struct smtp *, enum smtp_start);
 /*
  * Takes bytes of `from` off the front of *in. fin: nothing will follow, so an
- * unterminated last line is judged too.
+ * unterminated last line is judged too. When the server's side has nothing more to
+ * come (fin, and SMTP_MORE), the client's side no longer waits.
+ *
+ * Bytes that were not taken are offered again, from the same first byte on. After
+ * SMTP_MORE the next offer brings more than this one, or the caller has no more: *in
+ * must be able to grow to line_max + 1 bytes.
  */
 RW_CHECK enum smtp_step smtp_next(const struct smtp_config *cfg, struct smtp *s, enum role from, struct bytes *in,
                                   bool fin, struct smtp_event *ev);
-/* Bytes of `from` are missing here: what follows is judged under every reading (D3). Offline only. */
+/*
+ * Bytes of `from` are missing here: what follows is judged under every reading (D3).
+ * Offline only. What was left unread of the line before the gap is given up: offer
+ * it with fin first.
+ */
 void smtp_gap(struct smtp *s, enum role from);
 
 #endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The client's side while the state is sure: commands, AUTH data, bodies, chunks. */
+#include "kmod-free/smtp_internal.h"
+#include "kmod-free/smtp_body.h"
+
+enum smtp_pending smtp_pending_of(const struct smtp_command *c)
+{
+    uint64_t octets;
+    bool last;
+    switch (c->verb) {
+    case SMTP_VERB_NONE:
+        return SMTP_PENDING_EMPTY;
+    case SMTP_VERB_HELO:
+        return SMTP_PENDING_HELO;
+    case SMTP_VERB_LHLO:
+        return SMTP_PENDING_LHLO;
+    case SMTP_VERB_MAIL:
+        return SMTP_PENDING_MAIL;
+    case SMTP_VERB_RCPT:
+        return SMTP_PENDING_RCPT;
+    case SMTP_VERB_DATA:
+        return SMTP_PENDING_DATA;
+    case SMTP_VERB_BDAT:
+        if (!c->formed || !smtp_bdat_read(c->argument, &octets, &last))
+            return SMTP_PENDING_BDAT_ODD;
+        return last ? SMTP_PENDING_BDAT_LAST : SMTP_PENDING_BDAT;
+    case SMTP_VERB_PLAIN:
+        return SMTP_PENDING_PLAIN;
+    case SMTP_VERB_QUIT:
+        return SMTP_PENDING_QUIT;
+    case SMTP_VERB_STARTTLS:
+        return SMTP_PENDING_STARTTLS;
+    case SMTP_VERB_AUTH:
+        return SMTP_PENDING_AUTH;
+    case SMTP_VERB_XEXCH50:
+        return SMTP_PENDING_XEXCH50;
+    case SMTP_VERB_TURN:
+        return SMTP_PENDING_TURN;
+    case SMTP_VERB_OTHER:
+        break;
+    }
+    return SMTP_PENDING_OTHER;
+}
+
+/* D2: does what the server answers change how the next bytes are read? */
+static bool holds_back(const struct smtp *s, enum smtp_pending kind)
+{
+    switch (kind) {
+    case SMTP_PENDING_HELO:
+    case SMTP_PENDING_LHLO:
+    case SMTP_PENDING_DATA:
+    case SMTP_PENDING_BDAT_ODD:
+    case SMTP_PENDING_STARTTLS:
+    case SMTP_PENDING_AUTH:
+    case SMTP_PENDING_XEXCH50:
+    case SMTP_PENDING_TURN:
+        return true;
+    case SMTP_PENDING_OTHER: /* who knows; but perhaps this isn't SMTP, or the middle of a line (held) */
+        return (s->facts.greeted || s->facts.recognised) && s->held == 0;
+    case SMTP_PENDING_BANNER:
+    case SMTP_PENDING_MAIL:
+    case SMTP_PENDING_RCPT:
+    case SMTP_PENDING_RCPT_UNSURE:
+    case SMTP_PENDING_PLAIN:
+    case SMTP_PENDING_EMPTY:
+    case SMTP_PENDING_QUIT:
+    case SMTP_PENDING_END:
+    case SMTP_PENDING_BDAT:
+    case SMTP_PENDING_BDAT_LAST:
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Held bytes. A bare LF ends a line on most servers, on some it is a byte like any
+ * other: "RCPT TO:<u@<LF>d.example>" is one command there. So a RCPT that ended so
+ * before its address did is judged at once, and stays with the caller until the
+ * CRLF (then the whole is judged as well), or until the server's reply shows which
+ * reading is its own.
+ */
+static enum smtp_turn drop_held(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    uint8_t said = s->said;
+    size_t n = s->held < c->in->len ? s->held : c->in->len;
+    s->held -= (uint32_t)n;
+    smtp_take(c, n);
+    s->said = said;
+    smtp_clear(s, SMTP_HELD_WHOLE);
+    return s->held > 0 ? SMTP_TURN_MORE : SMTP_TURN_AGAIN;
+}
+
+static enum smtp_turn held_whole(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    struct smtp_command cmd;
+    if (c->in->len < s->held)
+        return SMTP_TURN_MORE;
+    smtp_command_read(smtp_line_text(bytes_first(*c->in, s->held)), &cmd);
+    smtp_pending_push(s, SMTP_PENDING_RCPT_UNSURE);
+    enum smtp_turn t = smtp_saw_rcpt(c, true, cmd.argument);
+    (void)drop_held(c);
+    return t;
+}
+
+/* The line [at, end) was judged: takes it, or holds it. */
+static void done_with(struct smtp_call *c, size_t end, bool bare_lf, bool open_rcpt)
+{
+    struct smtp *s = c->s;
+    bool hold = s->held > 0 || open_rcpt;
+    if (!hold || smtp_is(s, SMTP_LF_SERVER) || end > c->cfg->line_max || (bare_lf && smtp_is(s, SMTP_BARRIER)) ||
+        (s->held == 0 && !bare_lf)) {
+        s->held = 0;
+        smtp_take(c, end);
+        return;
+    }
+    if (s->held == 0)
+        s->held_rcpt = s->facts.rcpts - 1;
+    s->held = (uint32_t)end;
+    s->said = 0;
+    if (!bare_lf)
+        smtp_set(s, SMTP_HELD_WHOLE);
+}
+
+struct command_line {
+    struct bytes text;
+    struct smtp_command cmd;
+    size_t end; /* in *c->in */
+    bool bare_lf;
+    bool counts; /* a MAIL or RCPT with something behind it */
+};
+
+/* BDAT where it is known what it does; the rest waits for its reply. */
+static void begin_chunk(struct smtp *s, const struct command_line *l, enum smtp_pending *kind)
+{
+    uint64_t octets;
+    bool last;
+    if (l->bare_lf || s->client == SMTP_AT_PROMPT || !smtp_bdat_read(l->cmd.argument, &octets, &last))
+        *kind = SMTP_PENDING_BDAT_ODD;
+    if (*kind == SMTP_PENDING_BDAT_ODD)
+        return;
+    if (s->facts.chunking_offered) {
+        s->chunk_left = octets;
+        s->client = SMTP_IN_CHUNK;
+    } else if (!smtp_is(s, SMTP_CHUNKING_UNKNOWN)) {
+        *kind = SMTP_PENDING_BDAT_ODD;
+    }
+}
+
+/* Queues the line for its reply. */
+static void await_reply(struct smtp *s, const struct command_line *l)
+{
+    enum smtp_pending kind = smtp_pending_of(&l->cmd);
+    bool prompt = s->client == SMTP_AT_PROMPT;
+    bool own = kind == SMTP_PENDING_DATA || kind == SMTP_PENDING_STARTTLS || kind == SMTP_PENDING_HELO ||
+               kind == SMTP_PENDING_LHLO;
+    if (prompt && l->counts && kind == SMTP_PENDING_RCPT)
+        smtp_pending_push(s, SMTP_PENDING_RCPT_UNSURE);
+    if (l->cmd.verb == SMTP_VERB_BDAT)
+        begin_chunk(s, l, &kind);
+    else if (prompt && !(own && l->cmd.formed))
+        kind = SMTP_PENDING_AUTH;
+    else if (kind == SMTP_PENDING_RCPT && !l->counts)
+        kind = SMTP_PENDING_PLAIN;
+    if (kind == SMTP_PENDING_XEXCH50 && !smtp_xexch50_read(l->cmd.argument, &s->chunk_left))
+        kind = SMTP_PENDING_OTHER;
+    if (kind == SMTP_PENDING_AUTH)
+        s->facts.auth_used = true;
+    smtp_pending_push(s, kind);
+    if (prompt || holds_back(s, kind))
+        smtp_set(s, SMTP_BARRIER);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_SAID_INJECTION);
+    if (kind == SMTP_PENDING_DATA) {
+        smtp_clear(s, SMTP_LF_CLIENT);
+        smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
+    }
+    if (l->cmd.verb == SMTP_VERB_BDAT && kind != SMTP_PENDING_BDAT_ODD && !s->facts.chunking_offered)
+        smtp_become_unsure(s, SMTP_MAY_BE_ANYTHING);
+}
+
+static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line *l)
+{
+    struct smtp *s = c->s;
+    bool prompt = s->client == SMTP_AT_PROMPT;
+    bool rcpt = l->counts && l->cmd.verb == SMTP_VERB_RCPT;
+    if (l->counts && smtp_line_dirty(l->text) && !(s->said & SMTP_SAID_MALFORMED)) {
+        s->said |= SMTP_SAID_MALFORMED;
+        return smtp_trouble(c, SMTP_MALFORMED, prompt, l->text);
+    }
+    smtp_recognise(s, &l->cmd);
+    if (l->cmd.verb != SMTP_VERB_NONE && !prompt)
+        s->facts.commands++;
+    await_reply(s, l);
+    enum smtp_turn t = SMTP_TURN_AGAIN;
+    if (rcpt) {
+        t = smtp_saw_rcpt(c, prompt, l->cmd.argument);
+    } else if (l->counts) {
+        t = smtp_saw_mail(c, prompt, l->cmd.argument);
+    } else if (!prompt && (l->cmd.verb == SMTP_VERB_HELO || l->cmd.verb == SMTP_VERB_LHLO)) {
+        *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .text = l->cmd.argument};
+        t = SMTP_TURN_EVENT;
+    }
+    done_with(c, l->end, l->bare_lf, rcpt && !prompt && smtp_address_open(l->cmd.argument));
+    return t;
+}
+
+static bool blank(struct bytes b)
+{
+    for (size_t i = 0; i < b.len; i++)
+        if (b.at[i] != ' ' && b.at[i] != '\t')
+            return false;
+    return true;
+}
+
+static enum smtp_turn command_line(struct smtp_call *c, size_t end)
+{
+    struct smtp *s = c->s;
+    struct bytes line = bytes_first(bytes_from(*c->in, s->held), end - s->held);
+    struct command_line l = {.text = smtp_line_text(line), .end = end};
+    l.bare_lf = line.at[line.len - 1] == '\n' && (line.len == 1 || line.at[line.len - 2] != '\r');
+    smtp_command_read(l.text, &l.cmd);
+    if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
+        l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd) : !blank(l.cmd.argument);
+    if (!smtp_is(s, SMTP_SERVER_SPOKE) && s->facts.commands == 0 && smtp_looks_like_http(l.text)) {
+        /*
+         * A web server's client, or an attack by way of a browser: the server's first
+         * line will tell. Only a proxy is silent about the protocol behind it.
+         */
+        if (!bytes_begin_nocase(l.text, bytes_str("CONNECT ")))
+            return SMTP_TURN_WAIT;
+        smtp_become_unsure(s, SMTP_IS_COMMAND);
+        smtp_set(s, SMTP_DISTRUST);
+        return SMTP_TURN_AGAIN;
+    }
+    return judge_line(c, &l);
+}
+
+/* Behind a barrier, or with the queue full. */
+static enum smtp_turn wait_for_server(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    if (smtp_is(s, SMTP_BARRIER) && smtp_pending_last(s) == SMTP_PENDING_STARTTLS && !smtp_is(s, SMTP_SAID_INJECTION)) {
+        smtp_set(s, SMTP_SAID_INJECTION);
+        return smtp_trouble(c, SMTP_INJECTION, false, (struct bytes){0});
+    }
+    if (s->held > 0)
+        return drop_held(c); /* what was judged may go on: the server's reply depends on it */
+    if (!smtp_is(s, SMTP_SERVER_DONE))
+        return SMTP_TURN_WAIT;
+    smtp_become_unsure(s, smtp_is(s, SMTP_DATA_LAST) ? SMTP_BEHIND_DATA : SMTP_IS_COMMAND);
+    return SMTP_TURN_AGAIN;
+}
+
+static enum smtp_turn command_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    size_t end, left = c->in->len > s->held ? c->in->len - s->held : 0;
+    if (left == 0)
+        return c->fin && s->held > 0 && c->in->len > 0 ? drop_held(c) : SMTP_TURN_MORE;
+    if (smtp_is(s, SMTP_BARRIER) || !smtp_pending_room(s))
+        return wait_for_server(c);
+    bool whole = smtp_line_end(c, s->held, &end);
+    if (whole ? end - s->held > c->cfg->line_max : left > c->cfg->line_max)
+        return s->held > 0 ? drop_held(c) : smtp_long_begin(c);
+    if (!whole && !c->fin)
+        return SMTP_TURN_MORE;
+    return command_line(c, whole ? end : c->in->len);
+}
+
+static enum smtp_turn body_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    switch (smtp_body_scan(&s->body, c->in)) {
+    case SMTP_BODY_GOES_ON:
+        return SMTP_TURN_MORE;
+    case SMTP_BODY_ENDS:
+        smtp_become_sure(s, SMTP_AT_COMMAND);
+        smtp_end_of_data(s);
+        break;
+    case SMTP_BODY_ODD_END:
+        smtp_become_unsure(s, SMTP_IS_TEXT);
+        smtp_set(s, SMTP_JUST_ODD | (smtp_is(s, SMTP_LF_CLIENT) ? 0u : (uint32_t)SMTP_ODD));
+        break;
+    }
+    return SMTP_TURN_AGAIN;
+}
+
+static enum smtp_turn chunk_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    size_t n = s->chunk_left < c->in->len ? (size_t)s->chunk_left : c->in->len;
+    s->chunk_left -= n;
+    smtp_take(c, n);
+    if (s->chunk_left > 0)
+        return SMTP_TURN_MORE;
+    s->client = SMTP_AT_COMMAND;
+    return SMTP_TURN_AGAIN;
+}
+
+enum smtp_turn smtp_client_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    if (smtp_is(s, SMTP_LONG))
+        return smtp_long_turn(c);
+    if (s->held > 0 && smtp_is(s, SMTP_HELD_WHOLE))
+        return held_whole(c);
+    if (s->held > 0 && (s->client != SMTP_AT_COMMAND || smtp_is(s, SMTP_LF_SERVER)))
+        return drop_held(c);
+    switch ((enum smtp_client_state)s->client) {
+    case SMTP_AT_COMMAND:
+    case SMTP_AT_PROMPT:
+        return command_turn(c);
+    case SMTP_IN_BODY:
+        return body_turn(c);
+    case SMTP_IN_CHUNK:
+        return chunk_turn(c);
+    case SMTP_UNSURE:
+        return smtp_unsure_turn(c);
+    case SMTP_ELSEWHERE:
+        break;
+    }
+    return SMTP_TURN_MORE;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * smtp_internal - what the parts of the dialogue share: smtp.c (start, gaps, the
+ * state's transitions), smtp_client.c and smtp_unsure.c (the client's lines while the
+ * state is sure, and while it isn't), smtp_long.c (over-long lines), smtp_server.c
+ * (replies), smtp_pending.c (the queue between the two). For nobody else.
+ */
+#ifndef RCPTWALL_SMTP_INTERNAL_H
+#define RCPTWALL_SMTP_INTERNAL_H
+
+#include "kmod-free/smtp.h"
+#include "kmod-free/smtp_command.h"
+
+/* How the client's next byte is read. */
+enum smtp_client_state {
+    SMTP_AT_COMMAND = 1,
+    SMTP_AT_PROMPT, /* 334: AUTH data, or a command; some servers take one there */
+    SMTP_IN_BODY,   /* 354: up to CRLF.CRLF */
+    SMTP_IN_CHUNK,  /* BDAT: chunk_left octets */
+    SMTP_UNSURE,    /* judged line by line under every reading */
+    SMTP_ELSEWHERE, /* TLS, or never SMTP at all */
+};
+
+/* While unsure: what the client's next line is most likely. Decides `suspect`, nothing else. */
+enum smtp_belief {
+    SMTP_MAY_BE_ANYTHING,
+    SMTP_IS_COMMAND,
+    SMTP_BEHIND_DATA, /* the reply is unknown: the next line tells */
+    SMTP_IS_TEXT,
+};
+
+enum smtp_flag {
+    SMTP_BARRIER = 1 << 0,        /* the last pending command holds the client's side back (D2) */
+    SMTP_DISTRUST = 1 << 1,       /* unsure for good: see smtp.h */
+    SMTP_ODD = 1 << 2,            /* unsure since an odd end of data in this body */
+    SMTP_JUST_ODD = 1 << 3,       /* and not a line was taken since */
+    SMTP_SAID_SMUGGLING = 1 << 4, /* once a body */
+    SMTP_SAID_INJECTION = 1 << 5, /* once a STARTTLS */
+    SMTP_SAID_DESYNC = 1 << 6,    /* once a session */
+    SMTP_LF_CLIENT = 1 << 7,      /* its DATA ended with LF alone: then LF.LF is how it means it */
+    SMTP_LF_SERVER = 1 << 8,      /* it answered a line that ended with LF alone */
+    SMTP_HELD_WHOLE = 1 << 9,     /* the held bytes are complete under their other reading, too */
+    SMTP_LONG = 1 << 10,          /* in the middle of an over-long client line */
+    SMTP_LONG_RCPT = 1 << 11,     /* and it is a RCPT whose address wasn't complete */
+    SMTP_SERVER_LONG = 1 << 12,
+    SMTP_SERVER_SPOKE = 1 << 13,
+    SMTP_SERVER_DONE = 1 << 14,  /* nothing more will come from it */
+    SMTP_REPLY_OPEN = 1 << 15,   /* a multi-line reply is under way */
+    SMTP_CLIENT_SPOKE = 1 << 16, /* since the start or the last gap */
+    SMTP_DATA_LAST = 1 << 17,    /* the last line of the client was DATA */
+    SMTP_RECOVERED = 1 << 18,    /* sure again after a gap: a reply that doesn't fit is no surprise */
+    SMTP_LMTP = 1 << 19,
+    SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
+};
+
+enum smtp_said {
+    SMTP_SAID_MALFORMED = 1 << 0,
+    SMTP_SAID_COMMAND = 1 << 1,
+};
+
+/* What a reply can be the answer to. */
+enum smtp_pending {
+    SMTP_PENDING_BANNER = 1, /* the connection itself */
+    SMTP_PENDING_HELO,
+    SMTP_PENDING_LHLO,
+    SMTP_PENDING_MAIL,
+    SMTP_PENDING_RCPT,
+    SMTP_PENDING_RCPT_UNSURE, /* has an ordinal, and perhaps no reply */
+    SMTP_PENDING_PLAIN,
+    SMTP_PENDING_EMPTY, /* an empty line: most servers answer it, some don't */
+    SMTP_PENDING_QUIT,
+    SMTP_PENDING_DATA,
+    SMTP_PENDING_END, /* of data */
+    SMTP_PENDING_BDAT,
+    SMTP_PENDING_BDAT_LAST,
+    SMTP_PENDING_BDAT_ODD, /* CHUNKING wasn't offered, or the count can be read in several ways */
+    SMTP_PENDING_STARTTLS,
+    SMTP_PENDING_AUTH,
+    SMTP_PENDING_XEXCH50,
+    SMTP_PENDING_TURN,
+    SMTP_PENDING_OTHER,
+};
+
+/* One call of smtp_next. */
+struct smtp_call {
+    const struct smtp_config *cfg;
+    struct smtp *s;
+    struct bytes *in;
+    struct smtp_event *ev;
+    bool fin;
+};
+
+/* How a step inside it came out. */
+enum smtp_turn {
+    SMTP_TURN_AGAIN = 1, /* something was taken or the state is another one: go on */
+    SMTP_TURN_EVENT,
+    SMTP_TURN_MORE,
+    SMTP_TURN_WAIT,
+};
+
+static inline bool smtp_is(const struct smtp *s, enum smtp_flag f)
+{
+    return (s->flags & (uint32_t)f) != 0;
+}
+
+static inline void smtp_set(struct smtp *s, uint32_t flags)
+{
+    s->flags |= flags;
+}
+
+static inline void smtp_clear(struct smtp *s, uint32_t flags)
+{
+    s->flags &= ~flags;
+}
+
+/* smtp_pending.c */
+/* Room for one client line, whatever it is? */
+RW_CHECK bool smtp_pending_room(const struct smtp *s);
+void smtp_pending_push(struct smtp *s, enum smtp_pending kind);
+/* The youngest entry; 0: none. */
+unsigned smtp_pending_last(const struct smtp *s);
+/* Are the first `entries` all of kinds that perhaps get no reply? */
+RW_CHECK bool smtp_pending_silent(const struct smtp *s, unsigned entries);
+/* How many entries stand before the first one that `code` can answer; SMTP_PENDING_MAX: none. */
+RW_CHECK unsigned smtp_pending_find(const struct smtp *s, uint16_t code);
+/* Takes the first command off. *ordinal: of a RCPT. */
+enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal);
+/* Drops whole entries at the front. */
+void smtp_pending_drop(struct smtp *s, unsigned entries);
+void smtp_pending_forget(struct smtp *s);
+
+/* smtp.c */
+enum smtp_turn smtp_trouble(struct smtp_call *c, enum smtp_trouble trouble, bool suspect, struct bytes text);
+/* A RCPT was read: numbers it. The caller pushes its pending entry. */
+enum smtp_turn smtp_saw_rcpt(struct smtp_call *c, bool suspect, struct bytes argument);
+enum smtp_turn smtp_saw_mail(struct smtp_call *c, bool suspect, struct bytes argument);
+/* n bytes of the client's side are done with. */
+void smtp_take(struct smtp_call *c, size_t n);
+/*
+ * Where the client's next line ends, counted from *in's first byte, its LF included.
+ * false: not there yet. Remembers what was searched; `skip` bytes at the front are
+ * held and not part of the line.
+ */
+RW_CHECK bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end);
+void smtp_become_unsure(struct smtp *s, enum smtp_belief belief);
+void smtp_become_sure(struct smtp *s, enum smtp_client_state state);
+void smtp_begin_body(struct smtp *s);
+void smtp_recognise(struct smtp *s, const struct smtp_command *c);
+/* The strict end of data was taken. */
+void smtp_end_of_data(struct smtp *s);
+/* While unsure: room is made by forgetting. */
+void smtp_unsure_push(struct smtp *s, enum smtp_pending kind);
+/* What the command's reply will be the answer to. */
+enum smtp_pending smtp_pending_of(const struct smtp_command *c);
+
+/* The rest: one turn each. */
+enum smtp_turn smtp_client_turn(struct smtp_call *c);
+enum smtp_turn smtp_unsure_turn(struct smtp_call *c);
+enum smtp_turn smtp_long_turn(struct smtp_call *c);
+/* An over-long line begins: gives what its head gives, and passes over the rest. */
+enum smtp_turn smtp_long_begin(struct smtp_call *c);
+enum smtp_turn smtp_server_turn(struct smtp_call *c);
+
+#endif

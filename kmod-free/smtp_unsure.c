@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The client's side while the state isn't sure: every line that looks like a command
+ * counts, nothing waits and nothing is passed over. `belief` only says which of the
+ * readings is the likelier one.
+ */
+#include "kmod-free/smtp_internal.h"
+#include "kmod-free/smtp_body.h"
+
+struct unsure_line {
+    struct bytes text;
+    struct smtp_command cmd;
+    size_t n; /* bytes of *c->in */
+    enum smtp_body_end end;
+    bool stands_out; /* MAIL or RCPT */
+    bool known;      /* any command that is written as it should be */
+    bool bare_lf;
+};
+
+static bool greets(const struct smtp_command *cmd)
+{
+    return cmd->formed && (cmd->verb == SMTP_VERB_HELO || cmd->verb == SMTP_VERB_LHLO);
+}
+
+static void next_belief(struct smtp *s, const struct unsure_line *l)
+{
+    bool text = s->belief == SMTP_IS_TEXT;
+    smtp_clear(s, SMTP_DATA_LAST);
+    if (s->belief == SMTP_BEHIND_DATA)
+        s->belief = l->known ? SMTP_IS_COMMAND : SMTP_IS_TEXT;
+    if (l->known && !text && l->cmd.verb == SMTP_VERB_DATA) {
+        s->belief = SMTP_BEHIND_DATA;
+        smtp_clear(s, SMTP_LF_CLIENT);
+        smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
+        s->body = SMTP_BODY_CRLF;
+    } else if (l->known && !text && l->cmd.verb == SMTP_VERB_BDAT) {
+        s->belief = SMTP_MAY_BE_ANYTHING; /* its payload is text for some, commands for others */
+    } else if (greets(&l->cmd) && !text) {
+        s->belief = SMTP_IS_COMMAND;
+    }
+}
+
+/* Queues what may get a reply: text gets none. */
+static void await_reply(struct smtp *s, const struct unsure_line *l)
+{
+    bool text = s->belief == SMTP_IS_TEXT;
+    if (l->stands_out && l->cmd.verb == SMTP_VERB_RCPT)
+        smtp_unsure_push(s, text ? SMTP_PENDING_RCPT_UNSURE : SMTP_PENDING_RCPT);
+    else if (l->known && !text)
+        smtp_unsure_push(s, smtp_pending_of(&l->cmd));
+    if (l->known && !text)
+        s->facts.commands++;
+    if (l->known && s->belief == SMTP_IS_COMMAND && l->cmd.verb == SMTP_VERB_AUTH)
+        s->facts.auth_used = true;
+}
+
+/* The line is done with; where it ended a body, that too. */
+static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
+{
+    struct smtp *s = c->s;
+    smtp_take(c, l->n);
+    smtp_set(s, SMTP_CLIENT_SPOKE);
+    if (smtp_is(s, SMTP_JUST_ODD)) {
+        /* From here on servers that ended the data answer more often than those that didn't. */
+        smtp_clear(s, SMTP_JUST_ODD);
+        smtp_set(s, SMTP_DISTRUST);
+    }
+    s->body = body;
+    next_belief(s, l);
+    switch (l->end) {
+    case SMTP_BODY_GOES_ON:
+        break;
+    case SMTP_BODY_ENDS:
+        if (s->belief != SMTP_IS_COMMAND)
+            smtp_pending_forget(s);
+        s->belief = SMTP_IS_COMMAND;
+        smtp_clear(s, SMTP_ODD | SMTP_SAID_SMUGGLING);
+        if (!smtp_pending_room(s))
+            smtp_pending_forget(s);
+        smtp_end_of_data(s);
+        break;
+    case SMTP_BODY_ODD_END:
+        if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_LF_CLIENT))
+            s->belief = SMTP_IS_COMMAND;
+        else if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_DISTRUST))
+            smtp_set(s, SMTP_ODD | SMTP_JUST_ODD);
+        break;
+    }
+}
+
+static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
+{
+    struct smtp *s = c->s;
+    bool suspect = s->belief != SMTP_IS_COMMAND;
+    if (smtp_is(s, SMTP_ODD) && !smtp_is(s, SMTP_SAID_SMUGGLING) &&
+        (l->stands_out || (smtp_is(s, SMTP_JUST_ODD) && greets(&l->cmd)))) {
+        smtp_set(s, SMTP_SAID_SMUGGLING);
+        return smtp_trouble(c, SMTP_SMUGGLING, true, l->text);
+    }
+    enum smtp_turn t = SMTP_TURN_AGAIN;
+    smtp_recognise(s, &l->cmd);
+    await_reply(s, l);
+    if (l->stands_out && l->cmd.verb == SMTP_VERB_RCPT) {
+        t = smtp_saw_rcpt(c, suspect, l->cmd.argument);
+    } else if (l->stands_out) {
+        t = smtp_saw_mail(c, suspect, l->cmd.argument);
+    } else if (greets(&l->cmd)) {
+        *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .suspect = suspect, .text = l->cmd.argument};
+        t = SMTP_TURN_EVENT;
+    }
+    done_with(c, l, body);
+    return t;
+}
+
+enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    size_t end;
+    if (c->in->len == 0)
+        return SMTP_TURN_MORE;
+    bool whole = smtp_line_end(c, 0, &end);
+    if ((whole ? end : c->in->len) > c->cfg->line_max)
+        return smtp_long_begin(c);
+    if (!whole && !c->fin)
+        return SMTP_TURN_MORE;
+    struct bytes line = bytes_first(*c->in, whole ? end : c->in->len), rest = line;
+    uint8_t body = s->body;
+    struct unsure_line l = {.end = smtp_body_scan(&body, &rest)};
+    l.n = line.len - rest.len; /* an odd end in the middle of it begins another line */
+    line = bytes_first(line, l.n);
+    l.text = smtp_line_text(line);
+    l.bare_lf = line.at[line.len - 1] == '\n' && (line.len == 1 || line.at[line.len - 2] != '\r');
+    smtp_command_read(l.text, &l.cmd);
+    l.stands_out = smtp_command_stands_out(&l.cmd);
+    l.known = l.stands_out || (l.cmd.formed && l.cmd.verb != SMTP_VERB_MAIL && l.cmd.verb != SMTP_VERB_RCPT);
+    return judge_line(c, &l, body);
+}
