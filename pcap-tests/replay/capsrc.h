@@ -29,7 +29,7 @@ struct capsrc_record {
     bool has_mark; /* the record says which mark the packet carried (NFLOG) */
 };
 
-#define CAPSRC_ERROR_MAX 512
+#define CAPSRC_ERROR_MAX 1024
 
 /*
  * path: "-" is standard input. Returns NULL when the file can't be used at all, and
