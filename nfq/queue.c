@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter.h>
@@ -100,15 +99,10 @@ static void put_step(struct nlmsghdr *head, const struct queue_config *c, enum s
     }
 }
 
-static void explain_step(const struct queue *q, enum step step, int error, char *text, size_t room)
+static void explain_step(const struct queue_config *c, enum step step, int error, char *text, size_t room)
 {
     struct queue_listing listing;
-    bool listed = false;
-    int fd = open(LISTING_PATH, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        listed = queue_look_up(fd, q->number, &listing);
-        close(fd);
-    }
+    bool listed = queue_look_up(c->listing, c->number, &listing);
     static const char *const refused[STEP_COUNT] = {
         [STEP_BIND] = "taking it over",
         [STEP_FLAGS] = "whole GSO packets and fail-open",
@@ -116,19 +110,19 @@ static void explain_step(const struct queue *q, enum step step, int error, char 
         [STEP_COPY] = "copying whole packets",
     };
     if (step == STEP_BIND && listed)
-        snprintf(text, room, "queue %u is already taken by another process (netlink port %u)", q->number, listing.port);
+        snprintf(text, room, "queue %u is already taken by another process (netlink port %u)", c->number, listing.port);
     else if (step == STEP_BIND && error == EBUSY)
-        snprintf(text, room, "queue %u is already taken by another process", q->number);
+        snprintf(text, room, "queue %u is already taken by another process", c->number);
     else if (error == EPERM)
         snprintf(text, room,
                  "queue %u: permission denied: needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
                  " (or another process holds the queue)",
-                 q->number);
+                 c->number);
     else if (step == STEP_BIND && (error == EINVAL || error == ENOENT || error == EOPNOTSUPP))
-        snprintf(text, room, "queue %u: this kernel has no packet queue (nfnetlink_queue): %s", q->number,
+        snprintf(text, room, "queue %u: this kernel has no packet queue (nfnetlink_queue): %s", c->number,
                  strerror(error));
     else
-        snprintf(text, room, "queue %u: the kernel refused %s: %s", q->number, refused[step], strerror(error));
+        snprintf(text, room, "queue %u: the kernel refused %s: %s", c->number, refused[step], strerror(error));
 }
 
 static int configure(struct queue *q, const struct queue_config *c, char *error, size_t room)
@@ -146,7 +140,7 @@ static int configure(struct queue *q, const struct queue_config *c, char *error,
         if (r == 0)
             r = read_acknowledgement(q, c, step + 1);
         if (r < 0) {
-            explain_step(q, (enum step)step, -r, error, room);
+            explain_step(c, (enum step)step, -r, error, room);
             return r;
         }
     }
@@ -154,18 +148,15 @@ static int configure(struct queue *q, const struct queue_config *c, char *error,
 }
 
 /* Does the kernel's list show what we asked for? A list that can't be read proves nothing and stops nothing. */
-static int read_back(struct queue *q, char *error, size_t room)
+static int read_back(const struct queue *q, const struct queue_config *c, char *error, size_t room)
 {
-    int fd = open(LISTING_PATH, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
     struct queue_listing listing;
-    bool listed = queue_look_up(fd, q->number, &listing);
-    close(fd);
-    if (listed && listing.port == mnl_socket_get_portid(q->socket) && listing.copy_mode == NFQNL_COPY_PACKET &&
-        listing.copy_range >= COPY_RANGE_LEAST)
+    if (c->listing < 0)
         return 0;
-    snprintf(error, room, "queue %u: the kernel accepted the settings but lists others", q->number);
+    if (queue_look_up(c->listing, c->number, &listing) && listing.port == mnl_socket_get_portid(q->socket) &&
+        listing.copy_mode == NFQNL_COPY_PACKET && listing.copy_range >= COPY_RANGE_LEAST)
+        return 0;
+    snprintf(error, room, "queue %u: the kernel accepted the settings but lists others", c->number);
     return -EPROTO;
 }
 
@@ -213,7 +204,7 @@ int queue_open(struct queue *q, const struct queue_config *c, char *error, size_
     } else if ((r = prepare_socket(q, c)) < 0) {
         snprintf(error, room, "queue %u: can't set up its socket: %s", c->number, strerror(-r));
     } else if ((r = configure(q, c, error, room)) == 0) {
-        r = read_back(q, error, room);
+        r = read_back(q, c, error, room);
     }
     if (r < 0)
         queue_close(q);

@@ -36,6 +36,7 @@ struct queue_config {
     bool fail_open;    /* NFQA_CFG_F_FAIL_OPEN */
     int early_verdict; /* NF_DROP or NF_ACCEPT for packets that arrive while we still configure */
     uint32_t poll_ms;  /* queue_receive returns after this without a packet */
+    int listing;       /* QUEUE_LISTING_PATH, opened while that was allowed; -1: nothing to look at */
 };
 
 struct mnl_socket;
@@ -71,7 +72,9 @@ bool queue_is_error(struct bytes message);
 /* All bytes in one send. 0 or -errno. */
 RW_CHECK int queue_send(struct queue *, struct bytes messages);
 
-/* What the kernel lists about a queue (/proc/net/netfilter/nfnetlink_queue). */
+/* What the kernel lists about a queue. The file can be read by root only; it stays readable once it is open. */
+#define QUEUE_LISTING_PATH "/proc/net/netfilter/nfnetlink_queue"
+
 struct queue_listing {
     uint32_t port; /* the owner's netlink port: mostly its process id */
     uint32_t waiting;
@@ -81,7 +84,7 @@ struct queue_listing {
 };
 /* text: the file's content. false: the queue isn't in it. */
 RW_CHECK bool queue_listed(struct bytes text, uint16_t number, struct queue_listing *out);
-/* The same from the open file; false also if it can't be read. */
+/* The same from the open file; false also if it can't be read (fd -1, say). */
 RW_CHECK bool queue_look_up(int fd, uint16_t number, struct queue_listing *out);
 
 #endif

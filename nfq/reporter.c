@@ -108,10 +108,16 @@ static void show_alert(void *ctx, const struct event *ev, uint64_t count)
         fprintf(stderr, "%s\n", line);
 }
 
+/* Also where every alert is wanted singly, not every lost one is. */
+static int64_t complaint_interval(const struct reporter_setup *setup)
+{
+    return setup->interval_ns > NS_PER_S ? setup->interval_ns : NS_PER_S;
+}
+
 /* What couldn't be told, once an interval at most. */
 static void complain(struct reporter *r, struct mono now, bool at_once)
 {
-    if (!at_once && mono_before(now, mono_add(r->complained, r->setup->interval_ns)))
+    if (!at_once && mono_before(now, mono_add(r->complained, complaint_interval(r->setup))))
         return;
     uint64_t overflow = alerts_take_overflow(r->alerts);
     if (r->lost > 0)
@@ -134,8 +140,12 @@ static void take_event(struct reporter *r, const struct event *ev)
 {
     if (r->setup->event_file >= 0)
         file_put(r, ev);
-    if (ev->kind == EVENT_ALERT)
+    if (ev->kind != EVENT_ALERT)
+        return;
+    if (r->setup->interval_ns > 0)
         alerts_take(r->alerts, ev, mono_now());
+    else
+        show_alert(r, ev, 1);
 }
 
 /* false: nobody is at the other end any more. */
@@ -200,7 +210,7 @@ int reporter_run(const struct reporter_setup *setup)
     snprintf(ident, sizeof ident, "rcptwall[%d]", (int)setup->supervisor);
     openlog(ident, LOG_NDELAY, setup->facility);
     randombytes_buf(key, sizeof key);
-    r.alerts = alerts_new(SOURCES, setup->interval_ns, key, show_alert, &r);
+    r.alerts = alerts_new(SOURCES, complaint_interval(setup), key, show_alert, &r);
     if (r.alerts == NULL)
         return 1;
     struct pollfd fds[2] = {{.fd = setup->events, .events = POLLIN}, {.fd = setup->texts, .events = POLLIN}};

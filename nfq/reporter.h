@@ -17,7 +17,7 @@ struct reporter_setup {
     int texts;                 /* ... and the supervisor */
     int event_file;            /* -1: none */
     int facility, alert_level; /* of syslog(3) */
-    int64_t interval_ns;       /* repeats are gathered over this */
+    int64_t interval_ns;       /* repeats are gathered over this; 0: every one is told */
     pid_t supervisor;          /* whose process id is shown */
     bool echo;                 /* alerts to stderr too: somebody sits there */
 };

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The supervisor's children: how they start, what they say, how they end. */
+#include "nfq/supervisor_internal.h"
+
+#include "nfq/closer.h"
+#include "nfq/counters.h"
+#include "nfq/reporter.h"
+#include "nfq/worker.h"
+
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define RECEIVE_TIMEOUT_MS 200
+/* A worker that died younger than this waits before its successor starts. */
+#define INFANT_NS          (2 * NS_PER_S)
+#define PAUSE_NS           NS_PER_S
+#define MESSAGES_A_ROUND   256
+#define COUNTERS_LINE      4096
+
+/* In a new child: what is the supervisor's own must not be held open here. */
+static void forget_supervisor(struct supervisor *s)
+{
+    supervisor_close(&s->signals);
+    supervisor_close(&s->listing);
+    supervisor_close(&s->texts[1]);
+    for (size_t i = 0; i < s->count; i++)
+        supervisor_close(&s->slots[i].control);
+}
+
+/* ---- the reporter ---- */
+
+bool supervisor_start_reporter(struct supervisor *s)
+{
+    const struct config *c = s->setup->config;
+    fflush(NULL);
+    s->reporter_started = supervisor_now();
+    s->reporter = fork();
+    if (s->reporter != 0)
+        return s->reporter > 0;
+    forget_supervisor(s);
+    supervisor_close(&s->events[1]); /* or it would wait for itself to end */
+    if (privileges_keep(0, &(struct identity){0}) < 0)
+        _exit(1);
+    _exit(reporter_run(&(struct reporter_setup){
+        .events = s->events[0],
+        .texts = s->texts[0],
+        .event_file = s->setup->event_file,
+        .facility = c->syslog_facility,
+        .alert_level = c->syslog_level,
+        .interval_ns = c->alert_interval_ns,
+        .supervisor = s->self,
+        .echo = isatty(STDERR_FILENO) != 0,
+    }));
+}
+
+/* ---- workers ---- */
+
+static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, struct queue *queue, int control)
+{
+    struct worker_setup setup = {
+        .config = s->setup->config,
+        .queue = *queue,
+        .enforce = s->setup->enforce,
+        .events = s->events[1],
+        .control = control,
+        /* below 2^53, so that JavaScript keeps it exact */
+        .first_flow_id = s->first_flow_id + ((uint64_t)(slot - s->slots) << 46) + ((uint64_t)slot->generation << 36),
+        .supervisor = s->self,
+    };
+    forget_supervisor(s);
+    supervisor_close(&s->events[0]);
+    supervisor_close(&s->texts[0]);
+    if (s->setup->event_file >= 0)
+        close(s->setup->event_file);
+    _exit(worker_run(&setup));
+}
+
+int supervisor_start_worker(struct supervisor *s, struct slot *slot, char *error, size_t room)
+{
+    const struct queue_config qc = {
+        .number = slot->queue,
+        .maxlen = s->setup->config->queue_maxlen,
+        .buffer = s->setup->buffer,
+        .fail_open = s->setup->config->on_failure == FAIL_OPEN,
+        .early_verdict = s->setup->enforce ? NF_DROP : NF_ACCEPT,
+        .poll_ms = RECEIVE_TIMEOUT_MS,
+        .listing = s->listing,
+    };
+    struct queue queue;
+    int ends[2], r = queue_open(&queue, &qc, error, room);
+    if (r < 0)
+        return r;
+    if ((r = channel_pair(ends)) < 0) {
+        snprintf(error, room, "queue %u: no socket pair: %s", slot->queue, strerror(-r));
+        queue_close(&queue);
+        return r;
+    }
+    slot->control = ends[0];
+    slot->ready = slot->last_told = false;
+    slot->started = supervisor_now();
+    slot->generation = (slot->generation + 1) & 0x3ff;
+    fflush(NULL);
+    slot->pid = fork();
+    if (slot->pid == 0)
+        become_worker(s, slot, &queue, ends[1]);
+    if (slot->pid < 0) {
+        r = -errno;
+        snprintf(error, room, "queue %u: can't start a process: %s", slot->queue, strerror(-r));
+        slot->pid = 0;
+        supervisor_close(&slot->control);
+    }
+    close(ends[1]);
+    queue_close(&queue); /* the worker has it */
+    return r;
+}
+
+static void print_report(struct supervisor *s, struct slot *slot, const struct worker_report *r)
+{
+    char line[COUNTERS_LINE];
+    struct queue_listing listing;
+    if (!s->started)
+        return;
+    bool listed = queue_look_up(s->listing, slot->queue, &listing);
+    counters_to_line(slot->queue, r, listed ? &listing : NULL, line, sizeof line);
+    fprintf(stderr, "%s\n", line);
+    slot->last_told = r->final;
+}
+
+static void say_note(struct supervisor *s, const struct slot *slot, enum note note)
+{
+    switch (note) {
+    case NOTE_RULES_MISSING:
+        supervisor_say(
+            s, LOG_ERR,
+            "queue %u: a packet came back with the condemned mark: the rules that act on it are missing (see rcptwall "
+            "rules); dropped, nothing leaks, but clients have to find out by themselves",
+            slot->queue);
+        return;
+    case NOTE_BUFFER_OVERRUN:
+        supervisor_say(s, LOG_WARNING,
+                       "queue %u: the socket's receive buffer was full and packets %s; see --receive-buffer",
+                       slot->queue, s->setup->config->on_failure == FAIL_OPEN ? "passed unseen" : "were dropped");
+        return;
+    case NOTE_BUFFER_SHORT:
+        supervisor_say(s, LOG_WARNING, "queue %u: the receive buffer is only what net.core.rmem_max allows",
+                       slot->queue);
+        return;
+    case NOTE_CUT:
+        supervisor_say(s, LOG_WARNING, "queue %u: a packet longer than the kernel can hand out was %s (BIG TCP?)",
+                       slot->queue, s->setup->enforce ? "dropped" : "seen in part");
+        return;
+    case NOTE_VERDICTS_LOST:
+        supervisor_say(s, LOG_WARNING, "queue %u: the kernel refused verdicts", slot->queue);
+        return;
+    case NOTE_NOT_WRITTEN:
+        supervisor_say(s, LOG_WARNING, "queue %u: a packet that could not be rewritten was dropped", slot->queue);
+        return;
+    }
+}
+
+static void close_connection(struct supervisor *s, const struct close_request *r)
+{
+    const struct config *c = s->setup->config;
+    int error = -EBADMSG;
+    if (close_request_valid(r, c->engine.ports, c->engine.port_count))
+        error = closer_send(r, c->marks.condemned);
+    s->closes++;
+    if (error < 0 && s->closes_failed++ == 0)
+        supervisor_say(s, LOG_WARNING, "can't send a RST to a packet's sender (it learns by its next packet): %s",
+                       strerror(-error));
+}
+
+void supervisor_listen(struct supervisor *s, struct slot *slot)
+{
+    static struct message m;
+    for (int i = 0; i < MESSAGES_A_ROUND && slot->control >= 0; i++) {
+        int n = channel_receive(slot->control, &m);
+        if (n == 0)
+            return;
+        if (n == -EBADMSG) {
+            supervisor_say(s, LOG_ERR, "queue %u: its worker sent a malformed message", slot->queue);
+            kill(slot->pid, SIGKILL); /* whatever that is, it isn't our worker any more */
+        }
+        if (n < 0) {
+            supervisor_close(&slot->control);
+            return;
+        }
+        switch ((enum message_kind)m.kind) {
+        case MESSAGE_READY:
+            slot->ready = true;
+            break;
+        case MESSAGE_CLOSE:
+            close_connection(s, &m.is.close);
+            break;
+        case MESSAGE_REPORT:
+            print_report(s, slot, &m.is.report);
+            break;
+        case MESSAGE_NOTE:
+            say_note(s, slot, (enum note)m.is.note.note);
+            break;
+        case MESSAGE_EVENT:
+        case MESSAGE_TEXT:
+            break; /* not on this channel */
+        }
+    }
+}
+
+/* ---- processes that end ---- */
+
+static void status_text(int status, char *out, size_t room)
+{
+    if (WIFSIGNALED(status))
+        snprintf(out, room, "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(out, room, "ended with status %d", WEXITSTATUS(status));
+}
+
+static void worker_ended(struct supervisor *s, struct slot *slot, int status)
+{
+    char how[80];
+    while (slot->control >= 0 && !slot->last_told) { /* its last words; ends with -EPIPE */
+        struct pollfd p = {.fd = slot->control, .events = POLLIN};
+        if (poll(&p, 1, 0) <= 0)
+            break;
+        supervisor_listen(s, slot);
+    }
+    supervisor_close(&slot->control);
+    slot->pid = 0;
+    if (s->stopping)
+        return;
+    struct mono now = supervisor_now();
+    slot->retry_at = mono_before(now, mono_add(slot->started, INFANT_NS)) ? mono_add(now, PAUSE_NS) : now;
+    status_text(status, how, sizeof how);
+    supervisor_say(s, LOG_ERR, "queue %u: its worker %s; starting another one", slot->queue, how);
+}
+
+void supervisor_reap(struct supervisor *s)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == s->reporter) {
+            s->reporter = 0;
+            if (!s->stopping)
+                fprintf(stderr, "rcptwall: the reporter died; starting another one\n");
+        }
+        for (size_t i = 0; i < s->count; i++)
+            if (s->slots[i].pid == pid)
+                worker_ended(s, &s->slots[i], status);
+    }
+}
+
+void supervisor_restart_due(struct supervisor *s, struct mono now)
+{
+    char error[256];
+    if (s->reporter == 0 && !mono_before(now, mono_add(s->reporter_started, PAUSE_NS)) && supervisor_start_reporter(s))
+        supervisor_say(s, LOG_ERR, "the reporter was started again; alerts may have been lost");
+    for (size_t i = 0; i < s->count; i++) {
+        struct slot *slot = &s->slots[i];
+        if (slot->pid != 0 || mono_before(now, slot->retry_at))
+            continue;
+        if (supervisor_start_worker(s, slot, error, sizeof error) < 0) {
+            supervisor_say(s, LOG_CRIT, "%s; trying again", error);
+            slot->retry_at = mono_add(now, PAUSE_NS);
+        }
+    }
+}
