@@ -57,9 +57,11 @@ bool pool_new(struct pool *pool, size_t block_len, uint32_t count)
         return false;
     size_t size = (block_len * count + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
     pool->blocks = aligned_alloc(CACHE_LINE, size);
+    pool->links = malloc(sizeof(*pool->links) * count);
     pool->next = malloc(sizeof(*pool->next) * count);
-    if (pool->blocks == NULL || pool->next == NULL) {
+    if (pool->blocks == NULL || pool->links == NULL || pool->next == NULL) {
         free(pool->blocks);
+        free(pool->links);
         free(pool->next);
         *pool = (struct pool){.free_head = POOL_NONE};
         return false;
@@ -73,6 +75,7 @@ void pool_free(struct pool *pool)
     if (pool->blocks != NULL)
         unpoison(pool->blocks, pool->block_len * pool->count);
     free(pool->blocks);
+    free(pool->links);
     free(pool->next);
     *pool = (struct pool){.free_head = POOL_NONE};
 }

@@ -11,14 +11,25 @@
 
 #define POOL_NONE UINT32_MAX
 
+/*
+ * Two numbers a block for whoever has it, to chain blocks and to find one by a
+ * number. They lie side by side for all blocks, so that walking a long chain
+ * stays within a small piece of memory and touches no block.
+ */
+struct pool_link {
+    uint32_t next;
+    uint32_t key;
+};
+
 struct pool {
     uint8_t *blocks;
-    uint32_t *next;   /* free list */
+    struct pool_link *links; /* free use by the owners of blocks */
+    uint32_t *next;          /* free list */
     size_t block_len;
     uint32_t count;
     uint32_t used;
-    uint32_t peak;    /* highest `used` so far */
-    uint32_t fresh;   /* blocks from here on were never handed out: their pages are untouched */
+    uint32_t peak;  /* highest `used` so far */
+    uint32_t fresh; /* blocks from here on were never handed out: their pages are untouched */
     uint32_t free_head;
     uint64_t refused; /* how often pool_take answered POOL_NONE */
 };

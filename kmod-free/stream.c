@@ -26,21 +26,23 @@
  *
  * Blocks are chained in order. Walks begin at the tail (appending), at `reading`
  * (what the judge has yet to see and what came after) or at the head (copies of
- * old bytes), and are at most as long as the chain.
+ * old bytes), and are at most as long as the chain. Links and beginnings of slots
+ * lie in the pool's links, not in the blocks: somebody who stores a byte here and
+ * there, to make chains long, makes us walk through a few cache lines and not
+ * through the whole pool.
  */
 #include <assert.h>
 
 #include "kmod-free/stream.h"
 
-#define SLOT         1800
+#define SLOT         STREAM_BLOCK_DATA
 #define BITMAP_WORDS ((SLOT + 63) / 64)
 
 /* From the oldest kept byte on, sequence numbers this far can be told apart, a slot's length of rounding included. */
 #define REACH ((int64_t)INT32_MAX - 2 * SLOT)
 
+/* The pool's link of a block holds the next block's index and, as key, where the slot begins. */
 struct block {
-    struct seq at;   /* where its slot begins */
-    uint32_t next;   /* block, or POOL_NONE */
     uint16_t lo, hi; /* all stored bytes are in data[lo..hi) */
     uint16_t stored; /* how many; hi - lo: all of these (solid) */
     uint16_t unused;
@@ -52,6 +54,17 @@ _Static_assert(sizeof(struct block) == STREAM_BLOCK, "a block fills its place in
 static struct block *block_of(const struct pool *pool, uint32_t index)
 {
     return pool_at(pool, index);
+}
+
+static uint32_t after(const struct pool *pool, uint32_t index)
+{
+    return pool->links[index].next;
+}
+
+/* Where the block's slot begins. */
+static struct seq begin_of(const struct pool *pool, uint32_t index)
+{
+    return seq_of(pool->links[index].key);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)
@@ -170,8 +183,8 @@ static struct seq kept_from(const struct stream *s)
 static uint32_t walk_to(const struct pool *pool, uint32_t index, struct seq at)
 {
     for (;;) {
-        uint32_t next = block_of(pool, index)->next;
-        if (next == POOL_NONE || seq_after(block_of(pool, next)->at, at))
+        uint32_t next = after(pool, index);
+        if (next == POOL_NONE || seq_after(begin_of(pool, next), at))
             return index;
         index = next;
     }
@@ -179,7 +192,7 @@ static uint32_t walk_to(const struct pool *pool, uint32_t index, struct seq at)
 
 static bool begins_by(const struct pool *pool, uint32_t index, struct seq at)
 {
-    return index != POOL_NONE && !seq_after(block_of(pool, index)->at, at);
+    return index != POOL_NONE && !seq_after(begin_of(pool, index), at);
 }
 
 /* Last block that begins at or before `at`, or POOL_NONE. */
@@ -197,7 +210,7 @@ static uint32_t find(const struct stream *s, const struct pool *pool, struct seq
 /* Where the slot of `at` begins. */
 static struct seq slot_of(const struct stream *s, const struct pool *pool, struct seq at)
 {
-    struct seq base = s->head != POOL_NONE ? block_of(pool, s->head)->at : s->next;
+    struct seq base = s->head != POOL_NONE ? begin_of(pool, s->head) : s->next;
     int32_t into = seq_diff(at, base) % SLOT;
 
     return seq_add(at, (uint32_t)(into < 0 ? -into - SLOT : -into));
@@ -209,14 +222,13 @@ static uint32_t add_block(struct stream *s, struct pool *pool, uint32_t before, 
     uint32_t index = pool_take(pool);
     assert(index != POOL_NONE);
     struct block *b = block_of(pool, index);
-    uint32_t *link = before == POOL_NONE ? &s->head : &block_of(pool, before)->next;
+    uint32_t *link = before == POOL_NONE ? &s->head : &pool->links[before].next;
 
-    b->at = at;
-    b->next = *link;
     b->lo = b->hi = b->stored = b->unused = 0;
-    *link = index;
-    if (b->next == POOL_NONE)
+    pool->links[index] = (struct pool_link){.next = *link, .key = at.v};
+    if (*link == POOL_NONE)
         s->tail = index;
+    *link = index;
     if (!seq_after(at, s->read)) /* new bytes are never before `read`: this is the slot where it stands */
         s->reading = index;
     s->blocks++;
@@ -227,7 +239,7 @@ static void drop_head(struct stream *s, struct pool *pool)
 {
     uint32_t index = s->head;
 
-    s->head = block_of(pool, index)->next;
+    s->head = after(pool, index);
     if (s->head == POOL_NONE)
         s->tail = POOL_NONE;
     if (s->reading == index)
@@ -242,7 +254,7 @@ static void trim(struct stream *s, struct pool *pool)
     struct seq kept = kept_from(s);
     bool all = seq_equal(kept, s->end);
 
-    while (s->head != POOL_NONE && (all || seq_diff(kept, block_of(pool, s->head)->at) >= SLOT))
+    while (s->head != POOL_NONE && (all || seq_diff(kept, begin_of(pool, s->head)) >= SLOT))
         drop_head(s, pool);
 }
 
@@ -258,16 +270,14 @@ static void follow_read(struct stream *s, const struct pool *pool)
 /* Moves `next` over what is stored in one run from there, beginning in block `index`. */
 static void advance(struct stream *s, const struct pool *pool, uint32_t index)
 {
-    while (index != POOL_NONE) {
-        const struct block *b = block_of(pool, index);
-        int32_t into = seq_diff(s->next, b->at);
+    for (; index != POOL_NONE; index = after(pool, index)) {
+        int32_t into = seq_diff(s->next, begin_of(pool, index));
         if (into < 0 || into >= SLOT)
             break;
-        uint32_t run = seek(b, (uint32_t)into, false);
-        s->next = seq_add(b->at, run);
+        uint32_t run = seek(block_of(pool, index), (uint32_t)into, false);
+        s->next = seq_add(begin_of(pool, index), run);
         if (run < SLOT)
             break;
-        index = b->next;
     }
 }
 
@@ -278,19 +288,15 @@ static void find_beyond(struct stream *s, const struct pool *pool)
         return;
     uint32_t index = find(s, pool, s->next);
     if (index != POOL_NONE) {
-        const struct block *b = block_of(pool, index);
-        int32_t into = seq_diff(s->next, b->at);
-        uint32_t run = into < SLOT ? seek(b, (uint32_t)into, true) : SLOT;
+        int32_t into = seq_diff(s->next, begin_of(pool, index));
+        uint32_t run = into < SLOT ? seek(block_of(pool, index), (uint32_t)into, true) : SLOT;
         if (run < SLOT) {
-            s->beyond = seq_add(b->at, run);
+            s->beyond = seq_add(begin_of(pool, index), run);
             return;
         }
-        index = b->next;
-    } else {
-        index = s->head;
     }
-    const struct block *b = block_of(pool, index);
-    s->beyond = seq_add(b->at, b->lo);
+    index = index != POOL_NONE ? after(pool, index) : s->head;
+    s->beyond = seq_add(begin_of(pool, index), block_of(pool, index)->lo);
 }
 
 /* ---- offering a segment ---- */
@@ -309,41 +315,33 @@ static bool cut_before(struct seq from, struct seq *at, struct bytes *data)
     return true;
 }
 
-/* data doesn't begin before the oldest byte kept. */
-static bool differs(const struct stream *s, const struct pool *pool, struct seq at, struct bytes data)
+/* `start` is the last block that begins at or before `at`. data doesn't begin before the oldest byte kept. */
+static bool differs(const struct stream *s, const struct pool *pool, uint32_t start, struct seq at, struct bytes data)
 {
     struct seq end = seq_add(at, (uint32_t)data.len);
-    uint32_t index = find(s, pool, at);
+    uint32_t index = start != POOL_NONE ? start : s->head;
 
-    for (index = index != POOL_NONE ? index : s->head; index != POOL_NONE;) {
-        const struct block *b = block_of(pool, index);
-        if (!seq_before(b->at, end))
-            break;
-        int32_t into = seq_diff(at, b->at);
+    for (; index != POOL_NONE && seq_before(begin_of(pool, index), end); index = after(pool, index)) {
+        int32_t into = seq_diff(at, begin_of(pool, index));
         struct bytes here = into < 0 ? bytes_from(data, (size_t)-into) : data;
         uint32_t from = into < 0 ? 0 : (uint32_t)into;
-        if (from < SLOT && block_differs(b, from, bytes_first(here, SLOT - from)))
+        if (from < SLOT && block_differs(block_of(pool, index), from, bytes_first(here, SLOT - from)))
             return true;
-        index = b->next;
     }
     return false;
 }
 
-/* How many slots between at and end have no block. */
-static uint32_t missing_blocks(const struct stream *s, const struct pool *pool, struct seq at, struct seq end)
+/* How many slots between `at` and `end` have no block; start as above. */
+static uint32_t missing_blocks(const struct stream *s, const struct pool *pool, uint32_t start, struct seq at,
+                               struct seq end)
 {
     struct seq first = slot_of(s, pool, at);
     uint32_t missing = ((uint32_t)seq_diff(end, first) + SLOT - 1) / SLOT;
-    uint32_t index = find(s, pool, at);
+    uint32_t index = start != POOL_NONE ? start : s->head;
 
-    for (index = index != POOL_NONE ? index : s->head; index != POOL_NONE;) {
-        const struct block *b = block_of(pool, index);
-        if (!seq_before(b->at, end))
-            break;
-        if (!seq_before(b->at, first))
+    for (; index != POOL_NONE && seq_before(begin_of(pool, index), end); index = after(pool, index))
+        if (!seq_before(begin_of(pool, index), first))
             missing--;
-        index = b->next;
-    }
     return missing;
 }
 
@@ -352,12 +350,12 @@ static bool room_for(const struct stream *s, const struct pool *pool, uint32_t b
     return more == 0 || ((uint64_t)s->blocks + more <= block_limit && more <= pool->count - pool->used);
 }
 
-/* Puts data, compared and with room for it, where it belongs. Returns how many bytes are new. */
-static uint32_t store(struct stream *s, struct pool *pool, struct seq at, struct bytes data)
+/* Puts data, compared and with room for it, where it belongs; start as above. Returns how many bytes are new. */
+static uint32_t store(struct stream *s, struct pool *pool, uint32_t start, struct seq at, struct bytes data)
 {
     bool fills = seq_equal(at, s->next);
     struct seq slot = slot_of(s, pool, at);
-    uint32_t index = find(s, pool, at), first = POOL_NONE;
+    uint32_t index = start, first = POOL_NONE;
     uint32_t from = (uint32_t)seq_diff(at, slot);
     uint32_t added = 0;
     struct bytes piece;
@@ -366,7 +364,7 @@ static uint32_t store(struct stream *s, struct pool *pool, struct seq at, struct
         s->beyond = seq_equal(s->next, s->end) ? at : seq_earlier(s->beyond, at);
     s->end = seq_later(s->end, seq_add(at, (uint32_t)data.len));
     while (data.len > 0) {
-        if (index == POOL_NONE || !seq_equal(block_of(pool, index)->at, slot))
+        if (index == POOL_NONE || !seq_equal(begin_of(pool, index), slot))
             index = add_block(s, pool, index, slot);
         if (first == POOL_NONE)
             first = index;
@@ -377,8 +375,8 @@ static uint32_t store(struct stream *s, struct pool *pool, struct seq at, struct
         data = bytes_from(data, piece.len);
         slot = seq_add(slot, SLOT);
         from = 0;
-        if (begins_by(pool, b->next, slot))
-            index = b->next;
+        if (begins_by(pool, after(pool, index), slot))
+            index = after(pool, index);
     }
     if (fills) {
         advance(s, pool, first);
@@ -417,15 +415,17 @@ enum stream_result stream_insert(struct stream *s, struct pool *pool, uint32_t b
         return STREAM_FULL;
     if (!cut_before(kept, &at, &data))
         return STREAM_OLD;
-    if (differs(s, pool, at, data))
+    uint32_t start = find(s, pool, at);
+    if (differs(s, pool, start, at, data))
         return STREAM_CONFLICT;
     /* What is before `next` and not stored was given up: too late for it. */
     if (!cut_before(s->next, &at, &data))
         return STREAM_OLD;
-    uint32_t more = missing_blocks(s, pool, at, seq_add(at, (uint32_t)data.len));
+    start = start != POOL_NONE ? walk_to(pool, start, at) : find(s, pool, at);
+    uint32_t more = missing_blocks(s, pool, start, at, seq_add(at, (uint32_t)data.len));
     if (!room_for(s, pool, block_limit, more))
         return STREAM_FULL;
-    return store(s, pool, at, data) > 0 ? STREAM_OK : STREAM_OLD;
+    return store(s, pool, start, at, data) > 0 ? STREAM_OK : STREAM_OLD;
 }
 
 bool stream_differs(const struct stream *s, const struct pool *pool, struct seq at, struct bytes data)
@@ -436,7 +436,7 @@ bool stream_differs(const struct stream *s, const struct pool *pool, struct seq 
     if (from >= REACH)
         return false;
     keep_first(&data, (size_t)(REACH - from));
-    return cut_before(kept, &at, &data) && differs(s, pool, at, data);
+    return cut_before(kept, &at, &data) && differs(s, pool, find(s, pool, at), at, data);
 }
 
 uint32_t stream_unread(const struct stream *s)
@@ -452,7 +452,7 @@ bool stream_peek(const struct stream *s, const struct pool *pool, struct bytes *
     if (unread == 0)
         return false;
     const struct block *b = block_of(pool, s->reading);
-    uint32_t from = (uint32_t)seq_diff(s->read, b->at);
+    uint32_t from = (uint32_t)seq_diff(s->read, begin_of(pool, s->reading));
     assert(from < SLOT);
     *out = bytes_of(b->data + from, smaller(SLOT - from, unread));
     return true;

@@ -28,8 +28,9 @@
 #include "kmod-free/pool.h"
 #include "kmod-free/seq.h"
 
-/* Size of one pool block, header included. */
-#define STREAM_BLOCK 2048
+/* Size of one pool block, header included, and how many bytes of a stream go into it. */
+#define STREAM_BLOCK      2048
+#define STREAM_BLOCK_DATA 1808
 
 struct stream {
     struct seq acked; /* the receiver has everything before this */

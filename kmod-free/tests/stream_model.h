@@ -14,9 +14,8 @@
 
 #include "kmod-free/stream.h"
 
-#define MODEL_LEN        49152u /* bytes of sequence space that one stream may use */
-#define MODEL_STREAMS    2
-#define MODEL_BLOCK_DATA 1800 /* at most this many bytes go into a block */
+#define MODEL_LEN     49152u /* bytes of sequence space that one stream may use */
+#define MODEL_STREAMS 2
 
 #define MODEL_EXPECT(what)                                                                                             \
     do {                                                                                                               \
@@ -43,6 +42,7 @@ static struct model model_of[MODEL_STREAMS];
 static struct pool model_pool;
 static uint32_t model_limit;
 static uint8_t model_segment[MODEL_LEN];
+static uint8_t model_truth[MODEL_LEN]; /* what a sender that tells no lies has at each position */
 
 static uint32_t model_pick(struct bytes *in, uint32_t below)
 {
@@ -64,12 +64,6 @@ static struct seq model_seq(const struct model *m, uint32_t position)
 static uint32_t model_kept(const struct model *m)
 {
     return m->acked < m->read ? m->acked : m->read;
-}
-
-/* What a sender that tells no lies has at this position. */
-static uint8_t model_truth(uint32_t position)
-{
-    return (uint8_t)(position * 167 + (position >> 8) * 13);
 }
 
 static bool model_conflict(const struct model *m, uint32_t at, struct bytes data)
@@ -95,7 +89,7 @@ static bool model_blocks_right(void)
     for (size_t i = 0; i < MODEL_STREAMS; i++) {
         const struct model *m = &model_of[i];
         uint32_t kept = model_kept(m);
-        if (m->s.blocks > (m->end - kept) / MODEL_BLOCK_DATA + 2 || m->s.blocks > model_limit)
+        if (m->s.blocks > (m->end - kept) / STREAM_BLOCK_DATA + 2 || m->s.blocks > model_limit)
             return false;
         if (kept == m->end && m->s.blocks != 0)
             return false;
@@ -126,7 +120,7 @@ static void model_look(const struct model *m, struct bytes *in)
 {
     static uint8_t gathered[MODEL_LEN];
     uint32_t unread = m->next - m->read;
-    size_t room = model_pick(in, 2) ? model_pick(in, 5000) : MODEL_LEN;
+    size_t room = model_pick(in, 8) ? model_pick(in, 5000) : MODEL_LEN;
     size_t want = room < unread ? room : unread;
     struct bytes run;
 
@@ -199,7 +193,7 @@ static void model_insert(struct model *m, struct bytes *in)
     if (len > MODEL_LEN - at)
         len = MODEL_LEN - at;
     for (uint32_t i = 0; i < len; i++)
-        model_segment[i] = m->stored[at + i] && !lies ? m->value[at + i] : model_truth(at + i);
+        model_segment[i] = m->stored[at + i] && !lies ? m->value[at + i] : model_truth[at + i];
     for (; lies > 0 && len > 0; lies--)
         model_segment[model_pick(in, len)] ^= (uint8_t)(1 + model_pick(in, 255));
     struct bytes data = bytes_of(model_segment, len);
@@ -214,7 +208,7 @@ static void model_insert(struct model *m, struct bytes *in)
         MODEL_EXPECT(conflict);
         break;
     case STREAM_FULL: {
-        uint32_t most = len / MODEL_BLOCK_DATA + 2;
+        uint32_t most = len / STREAM_BLOCK_DATA + 2;
         MODEL_EXPECT(!conflict && more);
         MODEL_EXPECT(before.blocks + most > model_limit || used + most > model_pool.count);
         break;
@@ -263,8 +257,7 @@ static void model_start(struct model *m, struct bytes *in)
     m->first = seq_add(seq_of(firsts[model_pick(in, 5)]), model_pick(in, 4));
     m->acked = m->read = m->next = m->end = 0;
     memset(m->stored, 0, sizeof(m->stored));
-    for (uint32_t p = 0; p < MODEL_LEN; p++)
-        m->value[p] = model_truth(p);
+    memcpy(m->value, model_truth, MODEL_LEN);
     stream_start(&m->s, m->first);
 }
 
@@ -334,9 +327,13 @@ static void model_step(struct model *m, struct bytes *in)
 
 static void model_run(struct bytes in)
 {
+    static bool ready;
     static const uint32_t limits[] = {1, 2, 5, 9, 40, 40};
 
     model_steps = 0;
+    for (uint32_t p = 0; p < MODEL_LEN && !ready; p++)
+        model_truth[p] = (uint8_t)(p * 167 + (p >> 8) * 13);
+    ready = true;
     model_limit = limits[model_pick(&in, 6)];
     uint32_t blocks = model_pick(&in, 3) ? 2 * model_limit : model_limit;
     if (!pool_new(&model_pool, STREAM_BLOCK, blocks))
@@ -346,7 +343,7 @@ static void model_run(struct bytes in)
     for (; in.len > 0; model_steps++)
         model_step(&model_of[model_pick(&in, 4) == 0], &in);
     for (size_t i = 0; i < MODEL_STREAMS; i++) {
-        for (uint32_t p = 0; p < MODEL_LEN; p += 1 + p % 7)
+        for (uint32_t p = 0; p < model_of[i].end; p += 1 + p % 23)
             model_probe(&model_of[i], p);
         stream_stop(&model_of[i].s, &model_pool);
     }

@@ -44,7 +44,7 @@ static void streams_do_what_the_model_does(void **state)
 {
     (void)state;
     uint64_t seed = from_environment("RCPTWALL_SEED", 1);
-    uint64_t rounds = from_environment("RCPTWALL_ROUNDS", 2000);
+    uint64_t rounds = from_environment("RCPTWALL_ROUNDS", 5000);
 
     printf("seed %llu, %llu rounds\n", (unsigned long long)seed, (unsigned long long)rounds);
     for (uint64_t i = 0; i < rounds; i++)
