@@ -15,10 +15,6 @@
  * order they came: a thousand one-byte segments with holes between them cost
  * what one segment over the same range costs.
  *
- * A block usually holds one run, described by lo and hi ("solid"). Only when a
- * second run joins does the bitmap come to life, and it is forgotten as soon as
- * the runs have grown together; in-order traffic never touches it.
- *
  * Inserting has three steps, the first two of which change nothing: compare with
  * all that is kept; count the blocks that are missing; store. After the first
  * step the segment equals what is stored wherever they overlap, so the third may
@@ -34,141 +30,27 @@
 #include <assert.h>
 
 #include "kmod-free/stream.h"
+#include "kmod-free/stream_block.h"
 
-#define SLOT         STREAM_BLOCK_DATA
-#define BITMAP_WORDS ((SLOT + 63) / 64)
+#define SLOT STREAM_BLOCK_DATA
 
 /* From the oldest kept byte on, sequence numbers this far can be told apart, a slot's length of rounding included. */
 #define REACH ((int64_t)INT32_MAX - 2 * SLOT)
 
-/* The pool's link of a block holds the next block's index and, as key, where the slot begins. */
-struct block {
-    uint16_t lo, hi; /* all stored bytes are in data[lo..hi) */
-    uint16_t stored; /* how many; hi - lo: all of these (solid) */
-    uint16_t unused;
-    uint64_t bitmap[BITMAP_WORDS]; /* stored bytes, one bit each; valid only if not solid */
-    uint8_t data[SLOT];
-};
-_Static_assert(sizeof(struct block) == STREAM_BLOCK, "a block fills its place in the pool");
-
-static struct block *block_of(const struct pool *pool, uint32_t index)
+static struct stream_block *block_of(const struct pool *pool, uint32_t index)
 {
     return pool_at(pool, index);
 }
 
+/* The pool's link of a block holds the next block's index and, as key, where the slot begins. */
 static uint32_t after(const struct pool *pool, uint32_t index)
 {
     return pool->links[index].next;
 }
 
-/* Where the block's slot begins. */
 static struct seq begin_of(const struct pool *pool, uint32_t index)
 {
     return seq_of(pool->links[index].key);
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-/* ---- one block ---- */
-
-static bool solid(const struct block *b)
-{
-    return b->stored == b->hi - b->lo;
-}
-
-static bool has(const struct block *b, uint32_t i)
-{
-    if (i < b->lo || i >= b->hi)
-        return false;
-    return solid(b) || (b->bitmap[i / 64] >> (i % 64) & 1) != 0;
-}
-
-/* Sets bits [from, to) of the bitmap. Returns how many were clear. */
-static uint32_t set_bits(struct block *b, uint32_t from, uint32_t to)
-{
-    uint32_t added = 0;
-
-    while (from < to) {
-        uint32_t bit = from % 64;
-        uint32_t n = smaller(64 - bit, to - from);
-        uint64_t mask = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << bit;
-        uint64_t *word = &b->bitmap[from / 64];
-        added += (uint32_t)__builtin_popcountll(mask & ~*word);
-        *word |= mask;
-        from += n;
-    }
-    return added;
-}
-
-/* Notes that [from, to) is stored now. Returns how many of these are new. */
-static uint32_t mark(struct block *b, uint32_t from, uint32_t to)
-{
-    uint32_t lo = smaller(b->lo, from), hi = larger(b->hi, to);
-    uint32_t added;
-
-    if (b->stored == 0) {
-        lo = from;
-        hi = to;
-        added = to - from;
-    } else if (solid(b) && from <= b->hi && to >= b->lo) {
-        added = hi - lo - b->stored;
-    } else {
-        if (solid(b)) {
-            memset(b->bitmap, 0, sizeof(b->bitmap));
-            (void)set_bits(b, b->lo, b->hi);
-        }
-        added = set_bits(b, from, to);
-    }
-    b->lo = (uint16_t)lo;
-    b->hi = (uint16_t)hi;
-    b->stored = (uint16_t)(b->stored + added);
-    return added;
-}
-
-/* The first byte at or behind `from` that is stored (want) or isn't; SLOT if there is none. */
-static uint32_t seek(const struct block *b, uint32_t from, bool want)
-{
-    if (solid(b)) {
-        bool inside = from >= b->lo && from < b->hi;
-        if (inside == want)
-            return from;
-        if (inside)
-            return b->hi;
-        return from < b->lo ? b->lo : SLOT;
-    }
-    while (from < SLOT) {
-        uint64_t word = b->bitmap[from / 64];
-        uint64_t left = (want ? word : ~word) >> (from % 64);
-        if (left != 0)
-            return smaller(from + (uint32_t)__builtin_ctzll(left), SLOT);
-        from += 64 - from % 64;
-    }
-    return SLOT;
-}
-
-/* Does any stored byte differ from data, which lies `from` bytes into the slot? */
-static bool block_differs(const struct block *b, uint32_t from, struct bytes data)
-{
-    uint32_t first = larger(from, b->lo);
-    uint32_t behind = smaller(from + (uint32_t)data.len, b->hi);
-
-    if (first >= behind)
-        return false;
-    const uint8_t *theirs = data.at + (first - from);
-    if (solid(b))
-        return memcmp(b->data + first, theirs, behind - first) != 0;
-    for (uint32_t i = first; i < behind; i++, theirs++)
-        if (b->data[i] != *theirs && has(b, i))
-            return true;
-    return false;
 }
 
 /* ---- the chain ---- */
@@ -221,10 +103,10 @@ static uint32_t add_block(struct stream *s, struct pool *pool, uint32_t before, 
 {
     uint32_t index = pool_take(pool);
     assert(index != POOL_NONE);
-    struct block *b = block_of(pool, index);
+    struct stream_block *b = block_of(pool, index);
     uint32_t *link = before == POOL_NONE ? &s->head : &pool->links[before].next;
 
-    b->lo = b->hi = b->stored = b->unused = 0;
+    stream_block_clear(b);
     pool->links[index] = (struct pool_link){.next = *link, .key = at.v};
     if (*link == POOL_NONE)
         s->tail = index;
@@ -274,7 +156,7 @@ static void advance(struct stream *s, const struct pool *pool, uint32_t index)
         int32_t into = seq_diff(s->next, begin_of(pool, index));
         if (into < 0 || into >= SLOT)
             break;
-        uint32_t run = seek(block_of(pool, index), (uint32_t)into, false);
+        uint32_t run = stream_block_seek(block_of(pool, index), (uint32_t)into, false);
         s->next = seq_add(begin_of(pool, index), run);
         if (run < SLOT)
             break;
@@ -289,7 +171,7 @@ static void find_beyond(struct stream *s, const struct pool *pool)
     uint32_t index = find(s, pool, s->next);
     if (index != POOL_NONE) {
         int32_t into = seq_diff(s->next, begin_of(pool, index));
-        uint32_t run = into < SLOT ? seek(block_of(pool, index), (uint32_t)into, true) : SLOT;
+        uint32_t run = into < SLOT ? stream_block_seek(block_of(pool, index), (uint32_t)into, true) : SLOT;
         if (run < SLOT) {
             s->beyond = seq_add(begin_of(pool, index), run);
             return;
@@ -325,7 +207,7 @@ static bool differs(const struct stream *s, const struct pool *pool, uint32_t st
         int32_t into = seq_diff(at, begin_of(pool, index));
         struct bytes here = into < 0 ? bytes_from(data, (size_t)-into) : data;
         uint32_t from = into < 0 ? 0 : (uint32_t)into;
-        if (from < SLOT && block_differs(block_of(pool, index), from, bytes_first(here, SLOT - from)))
+        if (from < SLOT && stream_block_differs(block_of(pool, index), from, bytes_first(here, SLOT - from)))
             return true;
     }
     return false;
@@ -368,10 +250,10 @@ static uint32_t store(struct stream *s, struct pool *pool, uint32_t start, struc
             index = add_block(s, pool, index, slot);
         if (first == POOL_NONE)
             first = index;
-        struct block *b = block_of(pool, index);
+        struct stream_block *b = block_of(pool, index);
         piece = bytes_first(data, SLOT - from);
         memcpy(b->data + from, piece.at, piece.len);
-        added += mark(b, from, from + (uint32_t)piece.len);
+        added += stream_block_mark(b, from, from + (uint32_t)piece.len);
         data = bytes_from(data, piece.len);
         slot = seq_add(slot, SLOT);
         from = 0;
@@ -451,10 +333,10 @@ bool stream_peek(const struct stream *s, const struct pool *pool, struct bytes *
     *out = (struct bytes){0};
     if (unread == 0)
         return false;
-    const struct block *b = block_of(pool, s->reading);
+    const struct stream_block *b = block_of(pool, s->reading);
     uint32_t from = (uint32_t)seq_diff(s->read, begin_of(pool, s->reading));
     assert(from < SLOT);
-    *out = bytes_of(b->data + from, smaller(SLOT - from, unread));
+    *out = bytes_of(b->data + from, SLOT - from < unread ? SLOT - from : unread);
     return true;
 }
 
