@@ -391,7 +391,7 @@ local-domains = { "$LAB_DOMAIN" }
 own-addresses = { "$LAB_SERVER4", "$LAB_SERVER6" }
 servers = { "$LAB_SERVER4", "$LAB_SERVER6" }
 networks {
-    inside = { "203.0.113.0/24", "2001:db8:3::/64" }
+    inside = { "192.0.2.0/24", "2001:db8:2::/64", "203.0.113.0/24", "2001:db8:3::/64" }
 }
 EOF
     if (($#)); then printf '%s\n' "$@" >>"$file"; fi
