@@ -6,8 +6,9 @@
  * Entries: "local.example" covers that domain, ".local.example" also all that is
  * below it, "[192.0.2.25]" and "[IPv6:2001:db8::25]" an address literal (RFC 5321
  * 4.1.3). Non-ASCII entries (U-labels) and A-labels name the same domain (RFC 5890,
- * libidn2). "localhost", the literals of the loopback network, and an empty
- * domain are always ours.
+ * libidn2). "localhost", [127.0.0.1] and an empty domain are always ours. The rest
+ * of the loopback network is not: real servers hand user@[127.0.0.2] and
+ * user@[IPv6:::1] on unless they are told otherwise.
  */
 #ifndef RCPTWALL_DOMAIN_SET_H
 #define RCPTWALL_DOMAIN_SET_H
@@ -23,19 +24,34 @@ void domain_set_free(struct domain_set *);
 RW_CHECK const char *domain_set_add(struct domain_set *, const char *entry);
 /* After the last add, before the first lookup. false: out of memory. */
 RW_CHECK bool domain_set_seal(struct domain_set *);
+/* Entries without repeats once sealed; entries that were added before that. */
 size_t domain_set_size(const struct domain_set *);
 
 /*
  * Is this domain, as read from the wire (any case, perhaps a trailing dot, perhaps
  * UTF-8), ours? Allocates nothing, except that a non-ASCII name goes through libidn2.
+ * Work is linear in the length. Look-alikes that IDNA would map to one of ours (full
+ * width letters, an ideographic full stop, a zero width space) are not ours: servers
+ * compare bytes.
  */
 RW_CHECK bool domain_set_has(const struct domain_set *, struct bytes domain);
 /* The same for an address literal's address. */
 RW_CHECK bool domain_set_has_address(const struct domain_set *, const struct ip_addr *);
 
 /*
+ * The address in an address literal, brackets included, in the plain form that RFC
+ * 5321 gives it: four decimal numbers without leading zeros, or "IPv6:" and an RFC
+ * 4291 address. false: not one, or a sloppy form; a server may still take it.
+ */
+RW_CHECK bool domain_literal_address(struct bytes literal, struct ip_addr *out);
+
+/* The longest name in bytes that can be ours, and that libidn2 gets to see. */
+#define DOMAIN_NAME_MAX 255
+
+/*
  * The form for showing and comparing: lower case, A-label, no trailing dot, into
- * out. Returns the length; a name that isn't valid IDN keeps its bytes lower-cased.
+ * out, cut after `room` bytes. Returns the length. A name that isn't valid IDN keeps
+ * its bytes lower-cased, and so does one that ends in two dots.
  */
 size_t domain_canonical(struct bytes domain, uint8_t *out, size_t room);
 

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reading of Sendmail with its stock rule sets: the innermost <> counts, routes
+ * are cut off, blanks between atoms become dots, % and ! in front of a local domain
+ * are followed, and a local part that is one quoted string is opened.
+ */
+#include "kmod-free/recipient_internal.h"
+
+enum last {
+    LAST_NONE,
+    LAST_ATOM,
+    LAST_OTHER,
+};
+
+struct lexer {
+    struct bytes in; /* may be r->work itself: what is written never overtakes what is read */
+    size_t at;
+    uint8_t *out;
+    size_t used;
+    size_t angle, comment;
+    bool quoted, blank, failed, done;
+    bool word_only; /* stop at a blank outside of <> */
+    enum last last;
+};
+
+static void put(struct lexer *x, uint8_t c)
+{
+    if (x->used < READING_MAX)
+        x->out[x->used++] = c;
+}
+
+static void put_operator(struct lexer *x, uint8_t c)
+{
+    put(x, c);
+    x->last = LAST_OTHER;
+    x->blank = false;
+}
+
+static void put_atom(struct lexer *x, uint8_t c)
+{
+    if (x->blank && x->last == LAST_ATOM)
+        put(x, '.');
+    x->blank = false;
+    x->last = LAST_ATOM;
+    put(x, c);
+}
+
+static void in_comment(struct lexer *x, uint8_t c)
+{
+    if (c == '\\')
+        x->at++;
+    else if (c == '(')
+        x->comment++;
+    else if (c == ')')
+        x->comment--;
+}
+
+static void in_quotes(struct lexer *x, uint8_t c)
+{
+    if (c == '"') {
+        x->quoted = false;
+        put_operator(x, CODE_CLOSE);
+        return;
+    }
+    put(x, printable(c));
+    if (c == '\\' && x->at < x->in.len)
+        put(x, printable(x->in.at[x->at++]));
+}
+
+static void backslash(struct lexer *x)
+{
+    if (x->at == x->in.len)
+        return;
+    uint8_t c = x->in.at[x->at++];
+    if (c == '!') {
+        put_operator(x, CODE_BANG);
+        return;
+    }
+    put_atom(x, '\\');
+    put(x, printable(c));
+}
+
+static void angle(struct lexer *x, uint8_t c)
+{
+    if (c == '<') {
+        x->angle++;
+        put_operator(x, CODE_LT);
+    } else if (x->angle == 0) {
+        x->failed = true;
+    } else {
+        x->angle--;
+        put_operator(x, CODE_GT);
+    }
+}
+
+static uint8_t operator_code(uint8_t c)
+{
+    switch (c) {
+    case '@':
+        return CODE_AT;
+    case '%':
+        return CODE_PERCENT;
+    case '!':
+        return CODE_BANG;
+    case ':':
+        return CODE_COLON;
+    case ',':
+        return CODE_COMMA;
+    case ';':
+        return CODE_SEMICOLON;
+    case '.':
+    case '^':
+    case '/':
+    case '[':
+    case ']':
+    case '+':
+        return c;
+    default:
+        return 0;
+    }
+}
+
+static void outside(struct lexer *x, uint8_t c)
+{
+    if (is_blank(c)) {
+        x->done = x->word_only && x->angle == 0;
+        x->blank = true;
+    } else if (c == '\\') {
+        backslash(x);
+    } else if (c == '"') {
+        x->quoted = true;
+        put_operator(x, CODE_OPEN);
+    } else if (c == '(') {
+        x->comment++;
+    } else if (c == ')') {
+        x->failed = true;
+    } else if (c == '<' || c == '>') {
+        angle(x, c);
+    } else if (operator_code(c) != 0) {
+        put_operator(x, operator_code(c));
+    } else {
+        put_atom(x, printable(c));
+    }
+}
+
+/* false: unbalanced, refused. */
+static bool tokenise(struct reading *r, struct bytes in, bool word_only, struct bytes *out)
+{
+    struct lexer x = {.in = in, .out = r->work, .word_only = word_only};
+    r->steps += in.len;
+    while (x.at < in.len && !x.failed && !x.done) {
+        uint8_t c = in.at[x.at++];
+        if (x.comment > 0)
+            in_comment(&x, c);
+        else if (x.quoted)
+            in_quotes(&x, c);
+        else
+            outside(&x, c);
+        if (x.comment > 0)
+            r->via |= VIA_COMMENT;
+    }
+    *out = bytes_of(r->work, x.used);
+    if (!reading_parameters(r, bytes_from(in, x.at)))
+        return false;
+    return !x.failed && x.angle == 0 && x.comment == 0 && !x.quoted;
+}
+
+static void strip_last(struct bytes *t, uint8_t c)
+{
+    while (t->len > 0 && t->at[t->len - 1] == c)
+        t->len--;
+}
+
+/* Cuts to the innermost <>, and takes ";" off the end. false: a list. */
+static bool innermost(struct reading *r, struct bytes *t)
+{
+    strip_last(t, CODE_SEMICOLON);
+    size_t open = reading_last(r, *t, CODE_LT);
+    if (open == t->len)
+        return true;
+    if (reading_first(r, bytes_first(*t, open), CODE_GT) < open)
+        r->via |= VIA_LIST; /* a <> that was closed before it */
+    *t = bytes_from(*t, open + 1);
+    size_t close = reading_first(r, *t, CODE_GT);
+    bool at_end = close + 1 == t->len;
+    *t = bytes_first(*t, close);
+    if (t->len >= 2 && t->at[t->len - 1] == CODE_SEMICOLON && t->at[t->len - 2] == CODE_COLON)
+        return false;
+    if (at_end)
+        strip_last(t, CODE_SEMICOLON);
+    return true;
+}
+
+/* What is left to read; flags say which operators may still be in it. */
+struct hops {
+    struct bytes rest, domain;
+    bool at, bang, percent, colon, comma;
+};
+
+static bool cut_to(struct reading *r, struct hops *h, uint8_t code, bool *has)
+{
+    if (!*has)
+        return false;
+    size_t i = reading_first(r, h->rest, code);
+    *has = i < h->rest.len;
+    if (!*has)
+        return false;
+    h->rest = bytes_from(h->rest, i + 1);
+    return true;
+}
+
+static void strip_prefixes(struct reading *r, struct hops *h, bool bracketed)
+{
+    if (!bracketed && h->rest.len > 0 && h->rest.at[0] != CODE_AT)
+        (void)cut_to(r, h, CODE_COLON, &h->colon);
+    while (h->rest.len > 1 && h->rest.at[0] == CODE_AT) {
+        if (!cut_to(r, h, CODE_COMMA, &h->comma) && !cut_to(r, h, CODE_COLON, &h->colon))
+            return;
+        r->via |= VIA_SOURCE_ROUTE;
+    }
+}
+
+/* The domain that the rule sets focus on: the last @, else the first !, else the last %. */
+static bool focus(struct reading *r, struct hops *h)
+{
+    size_t i;
+    if (h->at && (i = reading_last(r, h->rest, CODE_AT)) < h->rest.len) {
+        if (i + 1 == h->rest.len && i > 0) { /* "a@b@": the empty last domain is part of the one before */
+            size_t j = reading_last(r, bytes_first(h->rest, i), CODE_AT);
+            if (j < i)
+                i = j;
+        }
+        h->domain = bytes_from(h->rest, i + 1);
+        h->rest = bytes_first(h->rest, i);
+        return true;
+    }
+    h->at = false;
+    if (h->bang && (i = reading_first(r, h->rest, CODE_BANG)) < h->rest.len && i > 0 && i + 1 < h->rest.len) {
+        h->domain = bytes_first(h->rest, i);
+        h->rest = bytes_from(h->rest, i + 1);
+        r->via |= VIA_BANG;
+        return true;
+    }
+    h->bang = false;
+    if (h->percent && (i = reading_last(r, h->rest, CODE_PERCENT)) < h->rest.len) {
+        h->domain = bytes_from(h->rest, i + 1);
+        h->rest = bytes_first(h->rest, i);
+        r->via |= VIA_PERCENT;
+        return true;
+    }
+    h->percent = false;
+    return false;
+}
+
+/* A domain that the rule sets refuse, whoever it belongs to. */
+static bool bad_domain(struct reading *r, struct bytes d)
+{
+    bool literal = d.len > 0 && d.at[0] == '[';
+    r->steps += d.len;
+    if (d.len == 0 || d.at[0] == '.')
+        return true;
+    for (size_t i = 0; i < d.len; i++) {
+        uint8_t c = d.at[i];
+        if (c == CODE_COMMA || (c == CODE_COLON && !literal) || (c == '.' && i + 1 < d.len && d.at[i + 1] == '.'))
+            return true;
+        if (literal && c == ']' && i + 1 < d.len && d.at[i + 1] != CODE_COLON)
+            return true;
+    }
+    return false;
+}
+
+/* A comma is refused unless % or ! stands behind it. */
+static bool bad_comma(struct reading *r, struct bytes t)
+{
+    r->steps += t.len;
+    for (size_t i = 0; i < t.len; i++)
+        if (t.at[i] == CODE_COMMA && (i + 1 == t.len || (t.at[i + 1] != CODE_PERCENT && t.at[i + 1] != CODE_BANG)))
+            return true;
+    return false;
+}
+
+static bool has_operator(struct reading *r, struct bytes t)
+{
+    return reading_first(r, t, CODE_AT) < t.len || reading_first(r, t, CODE_PERCENT) < t.len ||
+           reading_first(r, t, CODE_BANG) < t.len;
+}
+
+/*
+ * Is t one quoted string, which the rule sets open? Not when what is in it isn't
+ * balanced or holds a blank. Backslashes stay, so it can't hold another quoted string.
+ */
+static bool open_quotes(struct reading *r, struct bytes *t)
+{
+    size_t angles = 0, comments = 0;
+    if (t->len < 2 || t->at[0] != CODE_OPEN || reading_first(r, *t, CODE_CLOSE) + 1 != t->len)
+        return false;
+    struct bytes in = bytes_of(t->at + 1, t->len - 2);
+    r->steps += in.len;
+    for (size_t i = 0; i < in.len; i++) {
+        uint8_t c = in.at[i];
+        if (c == '\\')
+            i++;
+        else if (is_blank(c) || (c == '>' && comments == 0 && angles == 0) || (c == ')' && comments == 0))
+            return false;
+        else if (c == '(')
+            comments++;
+        else if (c == ')')
+            comments--;
+        else if (comments == 0 && c == '<')
+            angles++;
+        else if (comments == 0 && c == '>')
+            angles--;
+    }
+    if (angles > 0 || comments > 0)
+        return false;
+    *t = in;
+    return true;
+}
+
+/*
+ * From the innermost address to its end: either judged, or (true) *t is what stands in
+ * quotes in front of a local domain, to be read anew.
+ */
+static bool follow(struct reading *r, struct bytes *t, bool bracketed)
+{
+    struct hops h = {.rest = *t, .at = true, .bang = true, .percent = true, .colon = true, .comma = true};
+    for (bool first = true;; first = false) {
+        struct bytes before = h.domain;
+        strip_prefixes(r, &h, first && bracketed);
+        if (first && bad_comma(r, h.rest))
+            return false;
+        if (!focus(r, &h)) {
+            *t = h.rest;
+            if (open_quotes(r, t))
+                return true;
+            reading_local(r, before, h.rest);
+            return false;
+        }
+        if (bad_domain(r, h.domain))
+            return false;
+        if (h.at && reading_last(r, h.rest, CODE_AT) < h.rest.len)
+            return false; /* a@b@c */
+        h.at = false;
+        if (h.rest.len == 0 || h.rest.at[h.rest.len - 1] == CODE_COMMA)
+            return false;
+        if (!reading_is_local(r, h.domain)) {
+            reading_external(r, h.domain);
+            return false;
+        }
+        *t = h.rest;
+        if (open_quotes(r, t))
+            return true;
+    }
+}
+
+void read_sendmail(struct reading *r, struct bytes arg)
+{
+    struct bytes t;
+    if (!tokenise(r, arg, true, &t))
+        return;
+    for (bool opened = false;; opened = true) {
+        bool bracketed = reading_first(r, t, CODE_LT) < t.len;
+        if (!innermost(r, &t) || !follow(r, &t, bracketed) || opened || !tokenise(r, t, false, &t))
+            return;
+        if (!has_operator(r, t)) {
+            reading_local(r, (struct bytes){0}, t);
+            return;
+        }
+        r->via |= VIA_QUOTED;
+    }
+}
