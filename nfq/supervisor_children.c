@@ -139,7 +139,7 @@ static void say_note(struct supervisor *s, const struct slot *slot, enum note no
         supervisor_say(
             s, LOG_ERR,
             "queue %u: a packet came back with the condemned mark: the rules that act on it are missing (see rcptwall "
-            "rules); dropped, nothing leaks, but clients have to find out by themselves",
+            "rules); dropped, so nothing leaks, but the server is never told",
             slot->queue);
         return;
     case NOTE_BUFFER_OVERRUN:
