@@ -334,11 +334,8 @@ static struct verdict judge_packet(struct engine *e, const struct frame *f)
     if (flow == FLOW_NONE)
         return v;
     struct session *s = &e->sessions[flow];
-    if (f->csum == CSUM_CAPTURE && !p->csum_good && s->tcp.of[from].csum_good && !f->cut) {
+    if (f->csum == CSUM_CAPTURE && !p->csum_good && !f->cut)
         e->count.bad_csum++;
-        return pass();
-    }
-    s->tcp.of[from].csum_good |= p->csum_good;
     e->table.flows[flow].last = e->now;
     s->last = f->wall;
     s->packets[from]++;

@@ -38,7 +38,6 @@ struct tcp_end {
     uint16_t mss;            /* the largest segment it said it takes; 0 = not said */
     uint8_t beyond_frames;   /* how long has_beyond holds, in frames of this flow */
     bool started, fin_seen, rst_seen, has_beyond;
-    bool csum_good;          /* a right checksum was seen in this direction */
     bool seen;               /* it sent at least one packet that we saw */
 };
 
