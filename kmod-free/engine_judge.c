@@ -131,8 +131,19 @@ static bool offer(struct engine *e, const struct stream *st, bool gathered, stru
     return out->len > 0;
 }
 
-/* Pulls one role's side until it stops. true: something was taken. */
-static bool pull(struct engine *e, uint32_t flow, enum role from, bool last)
+/* The first line of b with its end; all of it where there is no end. */
+static void keep_line(struct bytes *b)
+{
+    const uint8_t *lf = b->len > 0 ? memchr(b->at, '\n', b->len) : NULL;
+    if (lf)
+        keep_first(b, (size_t)(lf - b->at) + 1);
+}
+
+/*
+ * Pulls one role's side until it stops, or, by_line, until one line was taken.
+ * true: something was taken.
+ */
+static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, bool by_line)
 {
     struct session *s = &e->sessions[flow];
     struct tcp_end *end = &s->tcp.of[from];
@@ -145,6 +156,8 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last)
         struct bytes in;
         if (s->condemned || !offer(e, &end->stream, gathered, &in))
             return moved;
+        if (by_line)
+            keep_line(&in);
         size_t offered = in.len;
         bool all = offered == stream_unread(&end->stream);
         struct smtp_event ev = {0};
@@ -157,9 +170,13 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last)
         moved |= taken > 0 || step == SMTP_EVENT;
         switch (step) {
         case SMTP_EVENT:
+            if (by_line)
+                return moved;
             gathered = false;
             break;
         case SMTP_MORE:
+            if (by_line && taken > 0)
+                return moved;
             if (taken > 0 && in.len == 0)
                 break; /* the run is used up; there may be a next one */
             if (gathered || all)
@@ -185,13 +202,27 @@ static void forget(struct engine *e, struct session *s)
         stream_forget_read(&s->tcp.of[ROLE_CLIENT].stream, &e->blocks);
 }
 
+/*
+ * Offline: bytes of the other side are missing, and will be given up soon. What this
+ * side says may be about them, so it isn't read before.
+ */
+static bool waits_for_gap(const struct engine *e, const struct session *s, enum role from, bool last)
+{
+    return !engine_guards(e) && !last && s->tcp.of[role_other(from)].has_beyond;
+}
+
+/*
+ * While the client stands at a barrier, replies are read line by line: the reply that
+ * opens the barrier may have the replies to what stands behind it in the same segment (D4).
+ */
 static void pump(struct engine *e, uint32_t flow, bool last)
 {
     struct session *s = &e->sessions[flow];
     bool moved = true;
     while (moved && !s->condemned && !s->opaque) {
-        moved = pull(e, flow, ROLE_SERVER, last);
-        moved |= !s->opaque && pull(e, flow, ROLE_CLIENT, last);
+        moved = !waits_for_gap(e, s, ROLE_SERVER, last) && pull(e, flow, ROLE_SERVER, last, s->client_waits);
+        if (!s->opaque && !waits_for_gap(e, s, ROLE_CLIENT, last))
+            moved |= pull(e, flow, ROLE_CLIENT, last, false);
     }
     forget(e, s);
 }
@@ -207,7 +238,7 @@ static void cut_off(struct engine *e, uint32_t flow, enum role from)
     struct session *s = &e->sessions[flow];
     struct stream *st = &s->tcp.of[from].stream;
     if (stream_unread(st) > 0)
-        (void)pull(e, flow, from, true);
+        (void)pull(e, flow, from, true, false);
     stream_read(st, &e->blocks, stream_unread(st));
 }
 
