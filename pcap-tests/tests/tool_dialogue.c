@@ -206,7 +206,8 @@ static void flush(struct dialogue *d)
         return;
     }
     release(d);
-    send_segment(d, role_other(say->from), 0, none, NULL);
+    if (!say->badsum)
+        send_segment(d, role_other(say->from), 0, none, NULL);
     *say = (struct say){.text = say->text};
 }
 
