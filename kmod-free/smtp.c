@@ -115,7 +115,7 @@ static void server_gap(struct smtp *s)
         smtp_become_unsure(s, belief);
     smtp_pending_forget(s);
     s->server_scanned = 0;
-    smtp_clear(s, SMTP_REPLY_OPEN | SMTP_SERVER_LONG);
+    smtp_clear(s, SMTP_REPLY_OPEN | SMTP_SERVER_LONG | SMTP_SERVER_DONE);
     smtp_set(s, SMTP_SERVER_SPOKE | (s->facts.chunking_offered ? 0u : (uint32_t)SMTP_CHUNKING_UNKNOWN));
 }
 

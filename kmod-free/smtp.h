@@ -49,7 +49,8 @@ struct smtp_config {
 enum smtp_step {
     SMTP_EVENT = 1, /* *ev is set; call again */
     SMTP_MORE,      /* what is left in `in` is an incomplete line (or nothing) */
-    SMTP_WAIT,      /* client only: the rest must not be read before the server answered (D2) */
+    SMTP_WAIT,      /* the rest must not be read before the other side was: of the client, before the server
+                       answered (D2); of the server, before the client's bytes so far, once, if there are any */
     SMTP_OPAQUE,    /* TLS or another protocol from here on: all further bytes are taken silently */
 };
 

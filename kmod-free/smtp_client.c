@@ -227,8 +227,10 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
          * A web server's client, or an attack by way of a browser: the server's first
          * line will tell. Only a proxy is silent about the protocol behind it.
          */
-        if (!bytes_begin_nocase(l.text, bytes_str("CONNECT ")))
+        if (!bytes_begin_nocase(l.text, bytes_str("CONNECT "))) {
+            smtp_set(s, SMTP_CLIENT_WAITS);
             return SMTP_TURN_WAIT;
+        }
         smtp_become_unsure(s, SMTP_IS_COMMAND);
         smtp_set(s, SMTP_DISTRUST);
         return SMTP_TURN_AGAIN;
@@ -246,8 +248,10 @@ static enum smtp_turn wait_for_server(struct smtp_call *c)
     }
     if (s->held > 0)
         return drop_held(c); /* what was judged may go on: the server's reply depends on it */
-    if (!smtp_is(s, SMTP_SERVER_DONE))
+    if (!smtp_is(s, SMTP_SERVER_DONE)) {
+        smtp_set(s, SMTP_CLIENT_WAITS);
         return SMTP_TURN_WAIT;
+    }
     smtp_become_unsure(s, smtp_is(s, SMTP_DATA_LAST) ? SMTP_BEHIND_DATA : SMTP_IS_COMMAND);
     return SMTP_TURN_AGAIN;
 }
@@ -301,6 +305,7 @@ static enum smtp_turn chunk_turn(struct smtp_call *c)
 enum smtp_turn smtp_client_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
+    smtp_clear(s, SMTP_CLIENT_FIRST | SMTP_CLIENT_WAITS);
     if (smtp_is(s, SMTP_LONG))
         return smtp_long_turn(c);
     if (s->held > 0 && smtp_is(s, SMTP_HELD_WHOLE))

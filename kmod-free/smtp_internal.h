@@ -51,6 +51,9 @@ enum smtp_flag {
     SMTP_RECOVERED = 1 << 18,    /* sure again after a gap: a reply that doesn't fit is no surprise */
     SMTP_LMTP = 1 << 19,
     SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
+    SMTP_CLIENT_FIRST = 1 << 21,     /* the client's side may go on: its bytes come before further replies */
+    SMTP_CLIENT_WAITS = 1 << 22,     /* it was told to: there are bytes */
+    SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
 };
 
 enum smtp_said {

@@ -122,6 +122,10 @@ static void settle(struct smtp *s)
         take(s, s->pending_count[s->pending_head]);
     if (s->pending_used == 0)
         smtp_clear(s, SMTP_BARRIER);
+    if (smtp_is(s, SMTP_CLIENT_WAITS) && !smtp_is(s, SMTP_BARRIER) && smtp_pending_room(s)) {
+        smtp_clear(s, SMTP_CLIENT_WAITS);
+        smtp_set(s, SMTP_CLIENT_FIRST);
+    }
 }
 
 enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal)

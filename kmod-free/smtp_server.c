@@ -180,6 +180,22 @@ static void perhaps_sure(struct smtp *s, enum smtp_pending kind, uint16_t code)
     smtp_set(s, SMTP_RECOVERED);
 }
 
+/* While unsure, a reply to nothing that we know of. */
+static enum smtp_turn stray_reply(struct smtp_call *c, uint16_t code)
+{
+    struct smtp *s = c->s;
+    bool again = smtp_is(s, SMTP_MISFIT) && code != 421;
+    if (code == 354) {
+        s->belief = SMTP_IS_TEXT;
+        if (!smtp_is(s, SMTP_DISTRUST) && (!smtp_is(s, SMTP_CLIENT_SPOKE) || smtp_is(s, SMTP_DATA_LAST)))
+            smtp_begin_body(s);
+    }
+    if (!again || !s->facts.recognised || smtp_is(s, SMTP_SAID_DESYNC))
+        return SMTP_TURN_AGAIN;
+    smtp_set(s, SMTP_SAID_DESYNC);
+    return smtp_trouble(c, SMTP_DESYNC, false, (struct bytes){0});
+}
+
 static enum smtp_turn unsure_reply(struct smtp_call *c, uint16_t code)
 {
     struct smtp *s = c->s;
@@ -194,14 +210,8 @@ static enum smtp_turn unsure_reply(struct smtp_call *c, uint16_t code)
         return saw_message(c, code);
     }
     unsigned skip = smtp_pending_find(s, code);
-    if (skip == SMTP_PENDING_MAX) {
-        if (code != 354)
-            return SMTP_TURN_AGAIN;
-        s->belief = SMTP_IS_TEXT;
-        if (!smtp_is(s, SMTP_DISTRUST) && (!smtp_is(s, SMTP_CLIENT_SPOKE) || smtp_is(s, SMTP_DATA_LAST)))
-            smtp_begin_body(s);
-        return SMTP_TURN_AGAIN;
-    }
+    if (skip == SMTP_PENDING_MAX)
+        return stray_reply(c, code);
     smtp_pending_drop(s, skip);
     enum smtp_pending kind = smtp_pending_pop(s, &ordinal);
     if (kind == SMTP_PENDING_DATA && code == 354)
@@ -219,24 +229,22 @@ static enum smtp_turn unsure_reply(struct smtp_call *c, uint16_t code)
     return take_answer(c, kind, code, ordinal);
 }
 
-/* A reply that can't be the answer to what is pending. */
+/*
+ * A reply that can't be the answer to what is pending. One too many or too few
+ * happens with odd servers (a timeout that is announced, say); the second time it
+ * is trouble.
+ */
 static enum smtp_turn unexpected(struct smtp_call *c, uint16_t code)
 {
     struct smtp *s = c->s;
-    enum smtp_belief belief = code == 354                  ? SMTP_IS_TEXT
-                              : smtp_is(s, SMTP_DATA_LAST) ? SMTP_BEHIND_DATA
-                              : smtp_is(s, SMTP_RECOVERED) ? SMTP_MAY_BE_ANYTHING
-                                                           : SMTP_IS_COMMAND;
+    enum smtp_belief belief = smtp_is(s, SMTP_DATA_LAST) ? SMTP_BEHIND_DATA : SMTP_IS_COMMAND;
     if (smtp_is(s, SMTP_RECOVERED)) { /* replies before the gap: late, not wrong */
-        smtp_become_unsure(s, belief);
+        smtp_become_unsure(s, belief == SMTP_IS_COMMAND ? SMTP_MAY_BE_ANYTHING : belief);
         return unsure_reply(c, code);
     }
     lose_trust(s, belief);
-    smtp_pending_forget(s);
-    if (!s->facts.recognised || smtp_is(s, SMTP_SAID_DESYNC))
-        return SMTP_TURN_AGAIN;
-    smtp_set(s, SMTP_SAID_DESYNC);
-    return smtp_trouble(c, SMTP_DESYNC, false, (struct bytes){0});
+    smtp_set(s, SMTP_MISFIT);
+    return smtp_pending_find(s, code) < SMTP_PENDING_MAX || code == 354 ? unsure_reply(c, code) : SMTP_TURN_AGAIN;
 }
 
 static enum smtp_turn sure_reply(struct smtp_call *c, uint16_t code)
@@ -323,6 +331,11 @@ enum smtp_turn smtp_server_turn(struct smtp_call *c)
         if (c->fin)
             smtp_set(s, SMTP_SERVER_DONE);
         return SMTP_TURN_MORE;
+    }
+    if (smtp_is(s, SMTP_CLIENT_FIRST)) {
+        /* What the client sent without waiting, and we held back: these replies are to that. */
+        smtp_clear(s, SMTP_CLIENT_FIRST);
+        return SMTP_TURN_WAIT;
     }
     if (!smtp_is(s, SMTP_SERVER_SPOKE)) {
         bool wait;
