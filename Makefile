@@ -117,7 +117,7 @@ fuzz: ## fuzz one module: make fuzz FUZZ=packet T=60
 # Every corpus input through the same target with the plain compiler, each twice.
 $(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free/fuzz/replay_main.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ALL_LIBS))
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
 
 .PHONY: install
 install: all ## install to DESTDIR and PREFIX
