@@ -71,6 +71,7 @@ $(BUILD)/libreport.a: $(REPORT_OBJ)
 $(BUILD)/librules.a: $(RULES_OBJ)
 $(BUILD)/libreplay.a: $(REPLAY_OBJ)
 $(BUILD)/libnfq.a: $(NFQ_OBJ)
+$(BUILD)/libsupport.a: $(call obj,$(TEST_HELP_SRC))
 $(BUILD)/lib%.a:
 	@echo "  AR   $@"
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -83,7 +84,7 @@ $(BUILD)/%.o: %.c Makefile
 # For `rcptwall version`: these libraries don't say their version at run time.
 $(MAIN_OBJ): ALL_CFLAGS += -DVERSIONS_BUILT_WITH='"$(foreach l,$(NFQ_LIBS),$l $(shell $(PKG) --modversion $l))"'
 
-$(TESTS) $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
+$(TESTS) $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ARCHIVES)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
 
@@ -115,7 +116,7 @@ fuzz: ## fuzz one module: make fuzz FUZZ=packet T=60
 	$(Q)scripts/fuzz "$(FUZZ)" "$(T)"
 
 # Every corpus input through the same target with the plain compiler, each twice.
-$(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free/fuzz/replay_main.o $(call obj,$(TEST_HELP_SRC)) $(ARCHIVES)
+$(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free/fuzz/replay_main.o $(BUILD)/libsupport.a $(ARCHIVES)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
 
