@@ -28,8 +28,8 @@
 #define DATA_MAX        65535
 #define UNIT            8
 #define UNITS           ((DATA_MAX + UNIT) / UNIT)
-#define HEAD_ROOM       4096                  /* IPv4: 60 at most; IPv6: the headers in front of the Fragment header */
-#define LIFETIME        UINT64_C(60000000000) /* RFC 8200 4.5 */
+#define HEAD_ROOM       (IP6_HEADER + 2 * 2048) /* IPv4: 60 at most; IPv6: what stands before the Fragment header */
+#define LIFETIME        UINT64_C(60000000000)   /* RFC 8200 4.5 */
 #define IP6_HEADER      40
 #define IP4_FRAGMENT_AT 6 /* flags and offset */
 #define IP4_CSUM_AT     10
@@ -188,9 +188,9 @@ RW_CHECK static bool put_data(struct slot *s, struct buffer *b, uint32_t offset,
 /* Does the piece contradict what is known of the datagram's length? Notes what it says. */
 RW_CHECK static bool fits_length(struct slot *s, uint32_t end, bool more)
 {
-    if (s->has_last && (more ? end > s->total : end != s->total))
+    if (s->has_last && end > s->total) /* data behind the end, or a later end */
         return false;
-    if (!more && s->end > end)
+    if (!more && end < s->end) /* an end before data, or before another end */
         return false;
     if (!more) {
         s->has_last = true;

@@ -171,7 +171,7 @@ static enum link_result strip_null(struct bytes rest, struct link_packet *out)
     if (!take_be32(&rest, &family))
         return LINK_BROKEN;
     if (family > 0xffff) /* written by a machine of the other byte order: all families are small numbers */
-        family = family >> 24 | (family >> 8 & 0xff00);
+        family = family >> 24 | (family >> 8 & 0xff00) | (family & 0xff00) << 8 | family << 24;
     switch (family) {
     case FAMILY_IPV4:
         return found(rest, 4, out);

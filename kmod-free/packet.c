@@ -166,7 +166,7 @@ static enum packet_result decode_ipv4(const struct frame *f, struct packet *out,
 
     head_len = (size_t)(first & 0x0f) * 4;
     wire = told == 0 && length_is_frames(f) ? f->l3.len : told;
-    if (head_len < 20 || wire < head_len || !fit_length(f, wire, &whole))
+    if (head_len < 20 || !fit_length(f, wire, &whole))
         return PACKET_BROKEN;
     rest = whole;
     if (!take_raw(&rest, head_len, &head))
