@@ -36,7 +36,7 @@ const char *via_name(unsigned bit)
     for (size_t i = 0; i < VIA_COUNT; i++)
         if (bit == 1u << i)
             return names[i];
-    assert(!"one enum via");
+    assert(false && "one enum via");
     return "";
 }
 
