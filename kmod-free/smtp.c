@@ -91,6 +91,10 @@ void smtp_begin_body(struct smtp *s)
 void smtp_end_of_data(struct smtp *s)
 {
     unsigned replies = smtp_is(s, SMTP_LMTP) && s->taken_rcpts > 0 ? s->taken_rcpts : 1;
+    /* What looked like commands in the text gets no reply. */
+    if (s->belief != SMTP_IS_COMMAND || !smtp_pending_room(s))
+        smtp_pending_forget(s);
+    s->belief = SMTP_IS_COMMAND;
     s->taken_rcpts = 0;
     while (replies-- > 0)
         smtp_pending_push(s, SMTP_PENDING_END);
@@ -127,7 +131,9 @@ void smtp_gap(struct smtp *s, enum role from)
         server_gap(s);
         return;
     }
-    smtp_become_unsure(s, SMTP_MAY_BE_ANYTHING);
+    bool text = s->client == SMTP_IN_BODY || s->client == SMTP_IN_CHUNK ||
+                (s->client == SMTP_UNSURE && s->belief == SMTP_IS_TEXT);
+    smtp_become_unsure(s, text ? SMTP_IS_TEXT : SMTP_MAY_BE_ANYTHING);
     s->scanned = s->held = s->passed = s->said = 0;
     s->body = SMTP_BODY_BREAK;
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT | SMTP_CLIENT_SPOKE);

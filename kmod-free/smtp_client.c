@@ -176,7 +176,7 @@ static void await_reply(struct smtp *s, const struct command_line *l)
         smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
     }
     if (l->cmd.verb == SMTP_VERB_BDAT && kind != SMTP_PENDING_BDAT_ODD && !s->facts.chunking_offered)
-        smtp_become_unsure(s, SMTP_MAY_BE_ANYTHING);
+        smtp_become_unsure(s, SMTP_IS_TEXT);
 }
 
 static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line *l)
@@ -222,7 +222,8 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
     smtp_command_read(l.text, &l.cmd);
     if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
         l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd) : !blank(l.cmd.argument);
-    if (!smtp_is(s, SMTP_SERVER_SPOKE) && s->facts.commands == 0 && smtp_looks_like_http(l.text)) {
+    if (!smtp_is(s, SMTP_SERVER_SPOKE) && !smtp_is(s, SMTP_SERVER_DONE) && s->facts.commands == 0 &&
+        smtp_looks_like_http(l.text)) {
         /*
          * A web server's client, or an attack by way of a browser: the server's first
          * line will tell. Only a proxy is silent about the protocol behind it.
@@ -284,7 +285,11 @@ static enum smtp_turn body_turn(struct smtp_call *c)
         break;
     case SMTP_BODY_ODD_END:
         smtp_become_unsure(s, SMTP_IS_TEXT);
-        smtp_set(s, SMTP_JUST_ODD | (smtp_is(s, SMTP_LF_CLIENT) ? 0u : (uint32_t)SMTP_ODD));
+        smtp_set(s, SMTP_JUST_ODD);
+        if (smtp_is(s, SMTP_LF_CLIENT))
+            smtp_end_of_data(s); /* that is how it means it */
+        else
+            smtp_set(s, SMTP_ODD);
         break;
     }
     return SMTP_TURN_AGAIN;

@@ -51,7 +51,7 @@ bool smtp_pending_silent(const struct smtp *s, unsigned entries)
 /* Codes below 200 never get here; 4yz and 5yz answer anything. */
 static bool fits(enum smtp_pending kind, uint16_t code)
 {
-    bool special = code == 220 || code == 221 || code == 235;
+    bool special = code == 221 || code == 235;
     bool done = code >= 200 && code < 300 && !special;
     if (code >= 400 && kind != SMTP_PENDING_RCPT_UNSURE)
         return true;
@@ -67,7 +67,7 @@ static bool fits(enum smtp_pending kind, uint16_t code)
     case SMTP_PENDING_DATA:
         return code >= 300 && code != 334;
     case SMTP_PENDING_STARTTLS:
-        return done || code == 220;
+        return done;
     case SMTP_PENDING_AUTH:
         return done || code == 235 || code == 334;
     case SMTP_PENDING_XEXCH50:

@@ -189,6 +189,8 @@ static enum smtp_turn stray_reply(struct smtp_call *c, uint16_t code)
         s->belief = SMTP_IS_TEXT;
         if (!smtp_is(s, SMTP_DISTRUST) && (!smtp_is(s, SMTP_CLIENT_SPOKE) || smtp_is(s, SMTP_DATA_LAST)))
             smtp_begin_body(s);
+    } else if (!smtp_is(s, SMTP_DISTRUST) && s->belief == SMTP_IS_TEXT && code != 421) {
+        s->belief = SMTP_IS_COMMAND; /* the end of that text is one of the missing bytes */
     }
     if (!again || !s->facts.recognised || smtp_is(s, SMTP_SAID_DESYNC))
         return SMTP_TURN_AGAIN;

@@ -34,7 +34,7 @@ static void next_belief(struct smtp *s, const struct unsure_line *l)
         smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
         s->body = SMTP_BODY_CRLF;
     } else if (l->known && !text && l->cmd.verb == SMTP_VERB_BDAT) {
-        s->belief = SMTP_MAY_BE_ANYTHING; /* its payload is text for some, commands for others */
+        s->belief = SMTP_IS_TEXT; /* its octets; until the reply */
     } else if (greets(&l->cmd) && !text) {
         s->belief = SMTP_IS_COMMAND;
     }
@@ -71,17 +71,12 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
     case SMTP_BODY_GOES_ON:
         break;
     case SMTP_BODY_ENDS:
-        if (s->belief != SMTP_IS_COMMAND)
-            smtp_pending_forget(s);
-        s->belief = SMTP_IS_COMMAND;
         smtp_clear(s, SMTP_ODD | SMTP_SAID_SMUGGLING);
-        if (!smtp_pending_room(s))
-            smtp_pending_forget(s);
         smtp_end_of_data(s);
         break;
     case SMTP_BODY_ODD_END:
         if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_LF_CLIENT))
-            s->belief = SMTP_IS_COMMAND;
+            smtp_end_of_data(s); /* that is how it means it */
         else if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_DISTRUST))
             smtp_set(s, SMTP_ODD | SMTP_JUST_ODD);
         break;
@@ -104,7 +99,7 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *
         t = smtp_saw_rcpt(c, suspect, l->cmd.argument);
     } else if (l->stands_out) {
         t = smtp_saw_mail(c, suspect, l->cmd.argument);
-    } else if (greets(&l->cmd)) {
+    } else if (greets(&l->cmd) && (s->belief != SMTP_IS_TEXT || smtp_is(s, SMTP_JUST_ODD))) {
         *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .suspect = suspect, .text = l->cmd.argument};
         t = SMTP_TURN_EVENT;
     }

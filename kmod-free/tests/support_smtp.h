@@ -56,7 +56,7 @@ void play_script(struct play *p, enum smtp_start how, const char *script, enum p
 
 /*
  * Every way of cutting must give these events, and the same facts. Fails the cmocka test otherwise.
- * `expect`: lines of events, each with its LF.
+ * `expect`: lines of events, each with its LF; NULL: those that it gives when it comes whole.
  */
 void play_check(const char *file, int line, enum smtp_start how, const char *script, const char *expect);
 #define PLAY(script, expect)           play_check(__FILE__, __LINE__, SMTP_FROM_BANNER, script, expect)

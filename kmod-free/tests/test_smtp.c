@@ -262,6 +262,477 @@ static void test_data(void **state)
          HELO "mail <a>\nrcpt 0 <b>\nreply 0 550\nrcpt 1 <c>\nreply 1 503\n");
 }
 
+/* What must never give more than its message: mail that merely looks dangerous. */
+static void test_innocent_texts(void **state)
+{
+    static const char *const texts[] = {
+        "C: \n",
+        "C: ..\nC: ...\nC: ..RCPT TO:<x>\nC: .x\n",
+        "C: > RCPT TO:<a@b.example>\nC: RCPT TO:<a@b.example>\nC: MAIL FROM:<c@d.example>\nC: EHLO x\nC: DATA\n"
+        "C: QUIT\nC: STARTTLS\nC: BDAT 10 LAST\nC: AUTH PLAIN AAAA\n",
+        "c: \\xe4\\xf6\\xfc\\x00\\x01\\x02\\xff\\r\\n\n",
+        "c: bare\\nLF\\nRCPT TO:<a@b.example>\\nlines\\n\nC: \n", /* no lone dot */
+        "c: bare CR\\rRCPT TO:<a@b.example>\\r\nC: \n",
+        "c: {A*70000}\\r\\n\n",
+        "c: x\\n.\\nordinary text\\nMail from: Bob\\nMail me\\r\\n\n",
+        "c: x\\n.\\nRcptwall is a daemon\\nHelo Bob\\nEHLO\\nQUIT\\n\nC: \n",
+        "c: .\\t\\r\\n.\\x0b. \\r\\n\\xe2\\x80\\xa8.\\xe2\\x80\\xa8RCPT TO:<x@y>\\r\\n\n",
+        "c: \\x85.\\x85RCPT TO:<a@b>\\r\\n.\\x1a\\r\\nRCPT TO:<a@b>\\r\\n\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        char script[2000];
+        snprintf(script, sizeof(script), TO_BODY "%sC: .\nS: 250 queued\nC: QUIT\nS: 221 bye\n", texts[i]);
+        PLAY(script, SAW_BODY "message\n");
+    }
+}
+
+/* Behind an odd end, MAIL and RCPT count, and it is told once. */
+static void test_smuggling(void **state)
+{
+    static const char *const ends[] = {
+        "\\n.\\n",
+        "\\r\\n.\\n",
+        "\\n.\\r\\n",
+        "\\r.\\r",
+        "\\r\\n.\\r",
+        "\\r.\\r\\n",
+        "\\n.\\r",
+        "\\r.\\n",
+        "\\r\\n.\\x00\\r\\n",
+        "\\r\\n\\x00.\\r\\n",
+        "\\r\\n.\\r\\r\\n",
+        "\\r\\r\\n.\\r\\r\\n",
+        "\\r\\n.\\n\\r",
+        "\\r\\n\\n.\\r\\n",
+        "\\x00\\n.\\x00\\n",
+        "\\r\\n.\\r\\x00\\n",
+        "\\r\\n\\r.\\r\\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char script[2000];
+        snprintf(script, sizeof(script),
+                 TO_BODY "c: text%sMAIL FROM:<m>\\r\\nRCPT TO:<r>\\r\\nDATA\\r\\ntext\\r\\n.\\r\\n\nS: 250 queued\n"
+                         "C: QUIT\nS: 221 bye\n",
+                 ends[i]);
+        PLAY(script, SAW_BODY "smuggling?\nmail? <m>\nrcpt? 1 <r>\nmessage\n");
+    }
+    /* right behind the 354, and in one flight with DATA */
+    PLAY(TO_BODY "c: .\\nMAIL FROM:<m>\\nRCPT TO:<r>\\n\n", SAW_BODY "smuggling?\nmail? <m>\nrcpt? 1 <r>\n");
+    PLAY(GREETING MAIL RCPT "c: DATA\\r\\n.\\r\\r\\nEHLO x\\r\\nMAIL FROM:<m>\\r\\nRCPT TO:<r>\\r\\n\nS: 354 go\n",
+         SAW_BODY "smuggling?\nhelo? x\nmail? <m>\nrcpt? 1 <r>\n");
+    /* not at once, and in the grammars' union */
+    PLAY(TO_BODY "c: x\\n.\\njunk\\nNOOP\\n rcpt cc:<r>\\n\n", SAW_BODY "smuggling?\nrcpt? 1  cc:<r>\n");
+    /* once a body; in the next one again; never sure any more */
+    PLAY(TO_BODY "c: \\n.\\nRCPT TO:<a>\\n.\\nRCPT TO:<b>\\n\nC: \nC: .\nS: 250 ok\n" MAIL DATA "C: RCPT TO:<c>\n"
+                 "c: \\n.\\nRCPT TO:<d>\\n\nC: \nC: .\nS: 250 ok\n",
+         SAW_BODY "smuggling?\nrcpt? 1 <a>\nrcpt? 2 <b>\nmessage\n" SAW_MAIL "rcpt? 3 <c>\nsmuggling?\nrcpt? 4 <d>\n"
+                  "message\n");
+    /* the strict end: what follows is commands, and no suspicion */
+    PLAY(TO_BODY "c: x\\n\\r\\n.\\r\\nRCPT TO:<a>\\r\\n\nS: 250 ok\nS: 503 x\n",
+         SAW_BODY "rcpt 1 <a>\nmessage\nreply 1 503\n");
+    PLAY(TO_BODY "c: .\\r\\nRCPT TO:<a>\\r\\n\nS: 250 ok\nS: 503 x\n", SAW_BODY "rcpt 1 <a>\nmessage\nreply 1 503\n");
+}
+
+/* The server's replies tell which reading was its own. */
+static void test_odd_end_that_both_mean(void **state)
+{
+    (void)state;
+    /* it answers, and the client has waited for that: an end like any other */
+    PLAY(TO_BODY "c: x\\n.\\n\nS: 250 queued\nC: RCPT TO:<a>\nS: 503 x\nC: QUIT\nS: 221 bye\n",
+         SAW_BODY "message\nrcpt 1 <a>\nreply 1 503\n");
+    PLAY(TO_BODY "c: x\\r\\n.\\r\\r\\n\nS: 554 no\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         SAW_BODY SAW_MAIL "rcpt 1 <u@local.example>\nreply 1 250\nmessage\n");
+    /* a client that ends all its lines so may also go on without waiting */
+    PLAY("S: 220 x\nc: HELO c.example\\n\nS: 250 x\nc: MAIL FROM:<a>\\n\nS: 250 x\nc: RCPT TO:<b>\\n\nS: 250 x\n"
+         "c: DATA\\n\nS: 354 x\nc: text\\n.\\nQUIT\\n\nS: 250 ok\nS: 221 bye\n",
+         HELO "mail <a>\nrcpt 0 <b>\nreply 0 250\nmessage\n");
+    /* a reply in the middle of the text: whether the server reads on as text isn't known, so all lines count */
+    PLAY(TO_BODY "C: x\nS: 552 too big\nC: RCPT TO:<a>\nC: .\nC: RCPT TO:<b>\nS: 250 ok\n",
+         SAW_BODY "rcpt? 1 <a>\nrcpt 2 <b>\nmessage\n");
+    PLAY(TO_BODY "C: x\nS: 421 bye\nC: RCPT TO:<a>\nC: .\n", SAW_BODY);
+}
+
+static void test_bdat(void **state)
+{
+    (void)state;
+    PLAY(CHUNKING MAIL RCPT "c: BDAT 16\\r\\nRCPT TO:<x>\\r\\n.\\r\nS: 250 got 16\nc: BDAT 0 LAST\\r\\nQUIT\\r\\n\n"
+                            "S: 250 queued\nS: 221 bye\n",
+         HELO SAW_MAIL SAW_RCPT "message\n");
+    /* pipelined; the count is exact; several chunks; RSET between; lower case */
+    PLAY(CHUNKING "C: MAIL FROM:<a>\nC: RCPT TO:<b>\nc: BDAT 4\\r\\nabc\\rbdat 5 last\\r\\n\\r\\n.\\r\\nRSET\\r\\nRCPT "
+                  "TO:<c>\\r\\n\nS: 250 x\nS: 250 x\nS: 250 x\nS: 250 x\nS: 250 x\nS: 503 x\n",
+         HELO "mail <a>\nrcpt 0 <b>\nrcpt 1 <c>\nreply 0 250\nmessage\nreply 1 503\n");
+    PLAY(CHUNKING MAIL
+         "c: BDAT 3\\r\\nabcRSET\\r\\nMAIL FROM:<b>\\r\\nRCPT TO:<c>\\r\\n\nS: 250 x\nS: 250 x\nS: 250 x\n"
+         "S: 250 x\n",
+         HELO SAW_MAIL "mail <b>\nrcpt 0 <c>\nreply 0 250\n");
+    /* refused: its octets are octets all the same */
+    PLAY(CHUNKING "c: BDAT 13\\r\\nRCPT TO:<x>\\r\\nRCPT TO:<y>\\r\\n\nS: 503 no\nS: 503 no\n",
+         HELO "rcpt 0 <y>\nreply 0 503\n");
+    /* 354 means nothing to BDAT; DATA behind a chunk is refused */
+    PLAY(CHUNKING MAIL RCPT "c: BDAT 3\\r\\nabcDATA\\r\\nRCPT TO:<x>\\r\\n\nS: 250 x\nS: 503 x\nS: 250 x\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt 1 <x>\nreply 1 250\n");
+}
+
+static void test_bdat_read_in_two_ways(void **state)
+{
+    static const char *const odd[] = {
+        "BDAT 15 LAST LAST",
+        "BDAT 15LAST",
+        "BDAT +15 LAST",
+        "BDAT 0xf LAST",
+        "BDAT -1",
+        "BDAT",
+        "BDAT x",
+        " BDAT 15 LAST",
+        "BDAT 15,LAST",
+        "BDAT 4294967311 LAST",
+        "BDAT 00000000015",
+        "BDAT 15 LAS",
+        "BDAT\\x0015",
+        "BDAT 15\\x00",
+        "BDAT 15\\x0bLAST",
+        "BDAT\\x0b15 LAST",
+        "BDAT 5 15",
+        "BDATX 15",
+        "BDAT 15 LAST\\rX",
+        "BDAT \"15\" LAST",
+        "BDAT 99999999999999999999999999",
+        "BDAT 15{ *600}LAST",
+    };
+    char script[2000];
+    (void)state;
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        /* offered: did it take octets, and how many? */
+        snprintf(script, sizeof(script), CHUNKING MAIL RCPT "c: %s\\r\\nRCPT TO:<abc>\\r\\n\nS: 250 ok\n", odd[i]);
+        PLAY(script, HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
+        snprintf(script, sizeof(script), CHUNKING MAIL RCPT "c: %s\\r\\nRCPT TO:<abc>\\r\\n\nS: 501 no\n", odd[i]);
+        PLAY(script, HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
+    }
+    /* not offered: in EHLO's reply, after HELO, before either */
+    PLAY(GREETING MAIL RCPT "c: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 500 what\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\nreply 1 250\n");
+    PLAY(CHUNKING "C: HELO c.example\nS: 250 x\n" MAIL "c: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 250 took it\n",
+         HELO HELO SAW_MAIL "rcpt? 0 <abc>\n");
+    PLAY("S: 220 x\nc: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 503 no\n", "rcpt? 0 <abc>\n");
+    /* and the text that a DATA begins after that is looked at, too: how many replies were due isn't known */
+    PLAY(GREETING MAIL RCPT "C: BDAT 0 LAST\nS: 500 what\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "mail? <s@c.example>\nrcpt? 1 <u@local.example>\nreply 1 250\nrcpt? 2 <x>\nmessage\n");
+    PLAY(CHUNKING MAIL "c: BDAT 15 LAST\\n\nc: RCPT TO:<abc>\\r\\n\nS: 250 ok\n", HELO SAW_MAIL "rcpt? 0 <abc>\n");
+}
+
+static void test_xexch50(void **state)
+{
+    (void)state;
+    PLAY(GREETING MAIL RCPT
+         "c: XEXCH50 17 2\\r\\n\nS: 354 send\nc: RCPT TO:<x>\\r\\n\\x00\\x01\nc: \\r\\nRCPT TO:<y>\\r\\n\n"
+         "S: 250 ok\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt 1 <y>\nreply 1 250\n");
+    PLAY(GREETING MAIL RCPT "c: XEXCH50 15 2\\r\\nRCPT TO:<abc>\\r\\n\nS: 500 no\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt 1 <abc>\nreply 1 250\n");
+    PLAY(GREETING MAIL RCPT "c: XEXCH50 15\\r\\nRCPT TO:<abc>\\r\\n\nS: 354 ok\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\nreply 1 250\n");
+}
+
+static void test_starttls(void **state)
+{
+    (void)state;
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\x16\\x03\\x01\\r\\nRCPT TO:<x>\\r\\n\ns: \\x16\\x03\\x03250 x\\r\\n\n",
+         HELO "starttls\n");
+    PLAY(GREETING "C: starttls x\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
+    PLAY(GREETING "C: X-ANONYMOUSTLS\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
+    /* injection: told before the reply; commands if it isn't 220 */
+    PLAY(GREETING "C: STARTTLS\nC: RCPT TO:<x>\nS: 220 go\nC: RCPT TO:<y>\n", HELO "injection\nstarttls\n");
+    PLAY(GREETING "C: STARTTLS\nC: RCPT TO:<x>\nS: 454 no\nS: 250 ok\n", HELO "injection\nrcpt 0 <x>\nreply 0 250\n");
+    PLAY(GREETING "C: STARTTLS\nc: R\nS: 454 no\nc: CPT TO:<x>\\r\\n\nS: 250 ok\n",
+         HELO "injection\nrcpt 0 <x>\nreply 0 250\n");
+    PLAY(GREETING "C: STARTTLS\nS: 501 no\nC: STARTTLS\nC: NOOP\nS: 250 what\nS: 250 ok\nC: RCPT TO:<x>\nS: 250 ok\n",
+         HELO "injection\nrcpt 0 <x>\nreply 0 250\n");
+    /* 220 to anything else means nothing */
+    PLAY("S: 220 x\nC: XCLIENT ADDR=192.0.2.1\nS: 220 x\nC: HELO c.example\nS: 250 x\nC: RCPT TO:<x>\nS: 250 x\n",
+         HELO "rcpt 0 <x>\nreply 0 250\n");
+    PLAY(GREETING "C: NOOP\nS: 220 x\nC: RCPT TO:<x>\nS: 250 x\n", HELO "rcpt 0 <x>\nreply 0 250\n");
+}
+
+static void test_auth(void **state)
+{
+    (void)state;
+    PLAY(GREETING
+         "C: AUTH LOGIN\nS: 334 VXNlcg==\nC: dGVzdGVy\nS: 334 UGFzcw==\nC: c2VjcmV0\nS: 235 welcome\n" MAIL RCPT,
+         HELO SAW_MAIL SAW_RCPT);
+    PLAY(GREETING "C: AUTH PLAIN AHRlc3RlcgBzZWNyZXQ=\nS: 235 ok\n" MAIL RCPT, HELO SAW_MAIL SAW_RCPT);
+    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: *\nS: 501 off\n" MAIL RCPT, HELO SAW_MAIL SAW_RCPT);
+    /* refused inside a transaction: what follows is a command */
+    PLAY(GREETING MAIL "C: auth login\nC: RCPT TO:<a>\nS: 503 no\nS: 250 ok\n",
+         HELO SAW_MAIL "rcpt 0 <a>\nreply 0 250\n");
+    /* behind 334 a line is AUTH data, or, on Haraka, a command: both */
+    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<b>\nS: 250 ok\n",
+         HELO "mail? <a@b>\nrcpt 0 <b>\nreply 0 250\n");
+    PLAY(GREETING
+         "C: AUTH LOGIN\nS: 334 x\nC: RCPT TO:<b>\nS: 334 x\nC: RCPTabcd\nS: 535 x\nC: RCPT TO:<c>\nS: 250 x\n",
+         HELO "rcpt? 0 <b>\nrcpt 1 <c>\nreply 1 250\n");
+    PLAY(GREETING MAIL RCPT "C: AUTH LOGIN\nS: 334 x\nC: DATA\nS: 354 go\nC: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         HELO SAW_MAIL SAW_RCPT "message\n");
+    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
+    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: EHLO x\nS: 334 x\nC: DATA\nS: 535 no\nC: RCPT TO:<x>\nS: 250 ok\n",
+         HELO "rcpt 0 <x>\nreply 0 250\n");
+    /* other names of it; and one that nobody knows */
+    PLAY(GREETING "C: X-EXPS NTLM TlRM\nS: 334 x\nC: TlRMTVNTUAAD\nS: 235 x\n" MAIL, HELO SAW_MAIL);
+    PLAY(GREETING "C: XNEW FOO\nS: 334 x\nC: RCPTsecret\nS: 250 x\n" MAIL, HELO SAW_MAIL);
+    /* very long, as GSSAPI's may be */
+    PLAY(GREETING "C: AUTH GSSAPI {A*9000}\nS: 334 x\nC: {B*9000}\nS: 235 x\n" MAIL RCPT, HELO SAW_MAIL SAW_RCPT);
+}
+
+static void test_auth_facts(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+    play_script(p, SMTP_FROM_BANNER, GREETING "C: AUTH LOGIN\nS: 334 x\nC: a\nS: 334 x\nC: b\nS: 535 no\n", PLAY_WHOLE,
+                0);
+    assert_true(p->s.facts.auth_used);
+    assert_false(p->s.facts.auth_succeeded);
+    play_script(p, SMTP_FROM_BANNER, GREETING "C: AUTH LOGIN\nS: 334 x\nC: a\nS: 334 x\nC: b\nS: 235 ok\n", PLAY_WHOLE,
+                0);
+    assert_true(p->s.facts.auth_succeeded);
+    play_script(p, SMTP_FROM_BANNER, GREETING "C: NOOP\nS: 235 ok\n", PLAY_WHOLE, 0);
+    assert_false(p->s.facts.auth_used || p->s.facts.auth_succeeded);
+    play_free(p);
+}
+
+/* D2: which commands hold back what follows, until their reply was read. */
+static void test_barriers(void **state)
+{
+    static const struct {
+        const char *line;
+        bool holds;
+    } rows[] = {
+        {"EHLO x", true},         {"HELO x", true},   {"LHLO x", true},         {"DATA", true},
+        {"DATA x", true},         {"STARTTLS", true}, {"AUTH LOGIN", true},     {"AUTH=LOGIN", true},
+        {"\\tAUTH LOGIN", true},  {"BDAT 5", true},   {"XEXCH50 2 2", true},    {"BURL imap://x LAST", true},
+        {"TURN", true},           {"ATRN x", true},   {"XCLIENT A=1", true},    {"XFORWARD A=1", true},
+        {"WHAT", true},           {"QUITX", true},    {"MAIL FROM:<a>", false}, {"RCPT TO:<a>", false},
+        {"RSET", false},          {"NOOP", false},    {"NOOP x", false},        {"VRFY x", false},
+        {"EXPN x", false},        {"HELP", false},    {"QUIT", false},          {"ETRN x", false},
+        {"SEND FROM:<a>", false}, {"", false},        {"RCPT", false},
+    };
+    struct play *p = play_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[64];
+        play_script(p, SMTP_FROM_BANNER, GREETING, PLAY_WHOLE, 0);
+        p->fin[0] = p->fin[1] = false;
+        smtp_start(&p->s, SMTP_FROM_BANNER);
+        play_feed(p, ROLE_SERVER, bytes_str("220 x\r\n"));
+        size_t n = play_unescape(rows[i].line, strlen(rows[i].line), (uint8_t *)line, sizeof(line) - 2);
+        memcpy(line + n, "\r\n", 2);
+        play_feed(p, ROLE_CLIENT, bytes_of(line, n + 2));
+        assert_false(p->waits); /* nothing is behind it yet */
+        assert_int_equal(p->len[ROLE_CLIENT], 0);
+        play_feed(p, ROLE_CLIENT, bytes_str("NOOP\r\n"));
+        if (p->waits != rows[i].holds)
+            fail_msg("%s %s", rows[i].line, rows[i].holds ? "doesn't hold" : "holds");
+        assert_int_equal(p->len[ROLE_CLIENT], rows[i].holds ? 6 : 0);
+        play_feed(p, ROLE_SERVER, bytes_str("500 x\r\n"));
+        assert_int_equal(p->len[ROLE_CLIENT], 0);
+    }
+    play_free(p);
+}
+
+static void test_wait_ends_with_the_server(void **state)
+{
+    (void)state;
+    PLAY(GREETING MAIL RCPT "C: DATA\nC: RCPT TO:<x>\nfin s\nC: RCPT TO:<y>\n", SAW_BODY "rcpt? 1 <x>\nrcpt 2 <y>\n");
+    PLAY(GREETING MAIL RCPT "C: DATA\nC: Subject: x\nC: RCPT TO:<x>\nfin s\nC: .\nC: RCPT TO:<y>\n",
+         SAW_BODY "rcpt? 1 <x>\nrcpt 2 <y>\n");
+    PLAY("C: EHLO x\nC: MAIL FROM:<a@b>\nC: RCPT TO:<c>\n", "helo x\nmail <a@b>\nrcpt 0 <c>\n");
+}
+
+static void test_long_lines(void **state)
+{
+    (void)state;
+    /* the head is judged; a whole address in it is the address */
+    PLAY(GREETING MAIL "C: RCPT TO:<a@b>{ *5000}\nS: 250 ok\n", NULL);
+    PLAY(GREETING MAIL "C: NOOP {A*5000}\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\n",
+         HELO SAW_MAIL "malformed\nrcpt 0 <a@b>\nreply 0 250\n");
+    /* padded with letters: the RCPT at the end is text ... */
+    PLAY(GREETING MAIL "C: {A*5000}RCPT TO:<a@b>\nS: 500 x\n", HELO SAW_MAIL "malformed\n");
+    /* ... unless it stands where Exim begins the next command */
+    PLAY(GREETING MAIL "C: {A*16385}RCPT TO:<a@b>\nS: 500 x\nS: 250 x\n", HELO SAW_MAIL "malformed\nrcpt? 0 <a@b>\n");
+    PLAY(GREETING MAIL "C: {A*16384}RCPT TO:<a@b>\nS: 500 x\nS: 250 x\n", HELO SAW_MAIL "malformed\n");
+    PLAY(GREETING MAIL "C: {A*32770} RCPT TO:<a@b>{ *9000}\nS: 500 x\nS: 500 x\nS: 250 x\n", NULL);
+    /* the address is at the end */
+    PLAY(GREETING MAIL "C: RCPT TO:{ *9000}<a@b>\nS: 250 ok\n", NULL);
+    PLAY(GREETING MAIL "C: RCPT{ *9000}TO:<a@b>\nS: 250 ok\n", NULL);
+    /* lines of a text have no limit, and of a text that isn't sure neither */
+    PLAY(TO_BODY "c: {A*20000}\nC: {B*20000}\nC: .\nS: 250 ok\n", SAW_BODY "message\n");
+    PLAY(TO_BODY "c: \\n.\\n{A*20000}\nC: {B*20000}\nC: .\nS: 250 ok\n", SAW_BODY "message\n");
+    /* nothing ends */
+    PLAY(GREETING "c: {A*5000}\n", HELO "malformed\n");
+    PLAY("c: {A*5000}\n", "");
+}
+
+static void test_long_line_heads_and_tails(void **state)
+{
+    struct play *p = play_new();
+    (void)state;
+    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:<a@b>{ *5000}\nS: 250 ok\n", PLAY_BYTES, 0);
+    assert_int_equal(p->s.facts.rcpts, 1);
+    assert_non_null(strstr(p->events, "malformed\nrcpt 0 <a@b>   "));
+    assert_non_null(strstr(p->events, "reply 0 250\n"));
+    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:{ *9000}<a@b>\nS: 250 ok\n", PLAY_BYTES, 0);
+    assert_int_equal(p->s.facts.rcpts, 1);
+    assert_non_null(strstr(p->events, "malformed\nrcpt? 0     "));
+    assert_non_null(strstr(p->events, "  <a@b>\n"));
+    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:<{a*9000}@b>\nS: 250 ok\n", PLAY_BYTES, 0);
+    assert_int_equal(p->s.facts.rcpts, 2);
+    assert_non_null(strstr(p->events, "malformed\nrcpt 0 <aaaa"));
+    assert_non_null(strstr(p->events, "aaaa@b>\n"));
+    play_free(p);
+}
+
+static void test_one_byte_at_a_time_is_not_quadratic(void **state)
+{
+    /* a line that never ends, 200,000 bytes in single bytes: each is looked at once, or this takes minutes */
+    struct play *p = play_new();
+    (void)state;
+    play_start(p, SMTP_FROM_BANNER);
+    play_feed(p, ROLE_SERVER, bytes_str("220 x\r\n"));
+    p->cfg.line_max = SMTP_LINE_MAX_HIGHEST;
+    for (int i = 0; i < 60000; i++) {
+        play_feed(p, ROLE_CLIENT, bytes_str("x"));
+        assert_int_equal(p->s.scanned, i + 1);
+    }
+    for (int i = 0; i < 60000; i++) {
+        play_feed(p, ROLE_SERVER, bytes_str("2"));
+        assert_int_equal(p->s.server_scanned, i + 1);
+    }
+    play_free(p);
+}
+
+static void test_midstream(void **state)
+{
+    (void)state;
+    /* in a text: what looks exactly like a command may be one */
+    PLAY_MIDSTREAM(
+        "c: ddle of a line\\r\\n\nC: RCPT is a word\nC: Mail from: Bob\nC: RCPT TO:<a>\nC: .\nS: 250 ok\n" MAIL RCPT
+            DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+        "rcpt? 0 <a>\nmessage\n" SAW_MAIL "rcpt 1 <u@local.example>\nreply 1 250\nmessage\n");
+    /* between commands, with replies under way that we can't know */
+    PLAY_MIDSTREAM("S: 250 ok\nS: 250 ok\nC: RCPT TO:<a>\nC: DATA\nS: 250 ok\nS: 354 go\nC: RCPT TO:<x>\nC: .\n"
+                   "S: 250 ok\nC: QUIT\nS: 221 x\n",
+                   "rcpt? 0 <a>\nreply 0 250\nmessage\n");
+    PLAY_MIDSTREAM("S: 354 go\nC: Subject: x\nC: RCPT TO:<x>\nC: .\nS: 250 ok\nC: RCPT TO:<y>\nS: 250 ok\n",
+                   "message\nrcpt 0 <y>\nreply 0 250\n");
+    PLAY_MIDSTREAM("C: EHLO x\nS: 250-x\nS: 250 CHUNKING\nC: MAIL FROM:<a@b>\nC: RCPT TO:<b>\nc: BDAT 13 "
+                   "LAST\\r\\nRCPT TO:<x>\\r\\n\nS: 250 ok\nS: 250 ok\nS: 250 ok\n",
+                   "helo? x\nmail <a@b>\nrcpt 0 <b>\nreply 0 250\nmessage\n");
+    /* whether it does CHUNKING we didn't see: both readings, and the reply tells */
+    PLAY_MIDSTREAM("C: RSET\nS: 250 ok\nC: MAIL FROM:<a@b>\nC: RCPT TO:<b>\nc: BDAT 13 LAST\\r\\nRCPT TO:<x>\\r\\n\n"
+                   "S: 250 ok\nS: 250 ok\nS: 250 ok\nc: BDAT 13 LAST\\r\\nRCPT TO:<y>\\r\\nRCPT TO:<z>\\r\\n\n",
+                   "mail <a@b>\nrcpt 0 <b>\nrcpt? 1 <x>\nreply 0 250\nmessage\nrcpt 2 <z>\n");
+    PLAY_MIDSTREAM("C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\n", "starttls\n");
+    PLAY_MIDSTREAM("C: AUTH LOGIN\nS: 334 x\nC: RCPTsecret\nS: 235 x\nC: RCPT TO:<x>\nS: 250 x\n",
+                   "rcpt 0 <x>\nreply 0 250\n");
+    /* a text with lone dots, and nothing is sure: no alarm */
+    PLAY_MIDSTREAM("c: x\\n.\\ny\\n.\\nz\\r\\n\nC: .\nS: 250 ok\n", "message\n");
+    /* nothing waits */
+    PLAY_MIDSTREAM("C: DATA\nC: RCPT TO:<x>\nC: DATA\nC: Subject: x\nC: .\nC: RCPT TO:<y>\n",
+                   "rcpt? 0 <x>\nrcpt 1 <y>\n");
+}
+
+static void test_gaps(void **state)
+{
+    (void)state;
+    /* in a text */
+    PLAY(TO_BODY "C: x\ngap c\nc: rest of a line\\r\\n\nC: RCPT TO:<a>\nC: .\nS: 250 ok\n" MAIL RCPT DATA
+                 "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         SAW_BODY "rcpt? 1 <a>\nmessage\n" SAW_MAIL "rcpt 2 <u@local.example>\nreply 2 250\nmessage\n");
+    /* in a command */
+    PLAY(GREETING "c: MAIL FROM:<a\ngap c\nc: b>\\r\\n\nS: 250 ok\nC: RCPT TO:<b>\nS: 250 ok\n", NULL);
+    /* in a chunk: where it ends isn't known any more */
+    PLAY(CHUNKING MAIL RCPT "c: BDAT 100\\r\\nabc\ngap c\nc: x\\r\\nRCPT TO:<a>\\r\\n\nS: 250 ok\nC: RCPT TO:<b>\n"
+                            "S: 503 x\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <a>\nrcpt 2 <b>\nreply 2 503\n");
+    /* replies are missing: DATA's is told by what follows */
+    PLAY(GREETING MAIL RCPT
+         "C: DATA\ngap s\nC: Subject: x\nC: RCPT TO:<a>\nC: .\nC: RCPT TO:<b>\nS: 250 ok\nS: 250 ok\n",
+         SAW_BODY "rcpt? 1 <a>\nrcpt 2 <b>\nmessage\nreply 2 250\n");
+    PLAY(GREETING MAIL RCPT "C: DATA\nC: RSET\ngap s\nC: RCPT TO:<a>\nS: 250 x\nS: 250 x\n",
+         SAW_BODY "rcpt 1 <a>\nreply 1 250\n");
+    /* in a text the server says nothing anyway */
+    PLAY(TO_BODY "C: x\ngap s\nC: RCPT TO:<a>\nC: .\nS: 250 ok\nC: RCPT TO:<b>\nS: 250 ok\n",
+         SAW_BODY "message\nrcpt 1 <b>\nreply 1 250\n");
+    /* all of one side is missing */
+    PLAY("gap s\nC: EHLO x\nC: MAIL FROM:<a@b>\nC: RCPT TO:<b>\nC: DATA\nC: Subject: x\nC: \nC: RCPT TO:<c>\nC: .\n"
+         "C: RCPT TO:<d>\nC: QUIT\n",
+         "helo x\nmail <a@b>\nrcpt 0 <b>\nrcpt? 1 <c>\nrcpt 2 <d>\n");
+    PLAY("gap s\nc: EHLO x\\nMAIL FROM:<a@b>\\nRCPT TO:<b>\\nDATA\\nSubject: x\\n\\n.\\nRCPT TO:<d>\\n\n",
+         "helo x\nmail <a@b>\nrcpt 0 <b>\nrcpt 1 <d>\n");
+    PLAY("S: 220 x\nS: 250 x\nS: 250 ok\nS: 250 ok\nS: 354 go\nS: 250 ok\nS: 221 bye\n", "");
+}
+
+static void test_other_protocols(void **state)
+{
+    static const char *const scripts[] = {
+        "C: POST / HTTP/1.1\nC: Host: x\nC: \nC: EHLO x\nC: MAIL FROM:<a@b>\nC: RCPT TO:<c@d>\nS: HTTP/1.1 200 OK\n"
+        "S: \nC: RCPT TO:<e>\n",
+        "S: +OK POP3\nC: USER a\nS: +OK\nC: PASS b\nS: -ERR no\nC: RCPT TO:<x>\n",
+        "S: * OK IMAP4\nC: a LOGIN b c\nS: a OK\nC: b APPEND x \\x7b100}\nC: RCPT TO:<x>\n",
+        "S: SSH-2.0-x\nC: SSH-2.0-y\nC: RCPT TO:<x>\n",
+        "c: \\x16\\x03\\x01\\x00\\x05\\n\\n\\r\\n\\n\ns: \\x16\\x03\\x03\\x00\nC: RCPT TO:<x>\n",
+        "s: \\x15\\x03\nC: RCPT TO:<x>\n",
+        "S: 220 FTP ready\nC: USER a\nS: 331 x\nC: PASS b\nS: 230 x\nC: HELP\nS: 214 x\nC: QUIT\nS: 221 x\n",
+    };
+    struct play *p = play_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        PLAY(scripts[i], "");
+        play_script(p, SMTP_FROM_BANNER, scripts[i], PLAY_WHOLE, 0);
+        assert_false(p->s.facts.recognised);
+    }
+    /* HTTP's words at a mail server are an attack by way of somebody's browser */
+    PLAY("C: POST / HTTP/1.1\nC: Host: x\nC: MAIL FROM:<a@b>\nC: RCPT TO:<c@d>\nS: 220 mx\nS: 500 x\nS: 500 x\n"
+         "S: 250 x\nS: 250 x\n",
+         "mail <a@b>\nrcpt 0 <c@d>\nreply 0 250\n");
+    PLAY("C: POST / HTTP/1.1\nC: Host: x\nC: RCPT TO:<c@d>\n", "rcpt 0 <c@d>\n");
+    /* SMTP by way of an HTTP proxy */
+    PLAY("C: CONNECT mx:25 HTTP/1.0\nC: \nS: HTTP/1.0 200 ok\nS: \nS: 220 mx\nC: HELO x\nS: 250 x\nC: MAIL FROM:<a@b>\n"
+         "S: 250 x\nC: RCPT TO:<c@d>\nS: 250 x\n",
+         "helo x\nmail <a@b>\nrcpt 0 <c@d>\nreply 0 250\n");
+    play_free(p);
+}
+
+static void test_lmtp(void **state)
+{
+    (void)state;
+    PLAY("S: 220 x\nC: LHLO x\nS: 250 x\n" MAIL "C: RCPT TO:<a>\nC: RCPT TO:<b>\nC: RCPT TO:<c>\nC: DATA\nS: 250 x\n"
+         "S: 550 x\nS: 250 x\nS: 354 x\nC: RCPT TO:<x>\nC: .\nC: QUIT\nS: 250 x\nS: 450 x\nS: 221 x\n",
+         "helo x\n" SAW_MAIL "rcpt 0 <a>\nrcpt 1 <b>\nrcpt 2 <c>\nreply 0 250\nreply 1 550\nreply 2 250\nmessage\n");
+}
+
+/* D5: what is said at AUTH prompts, and texts, are in no event, whatever else is wrong. */
+static void test_secrets_stay_inside(void **state)
+{
+    static const char *const scripts[] = {
+        GREETING "C: AUTH PLAIN SECRET\nS: 535 x\nC: AUTH LOGIN\nS: 334 x\nC: SECRET\nS: 334 x\nC: SECRET\nS: 535 x\n",
+        GREETING "C: AUTH PLAIN SECRET{A*9000}SECRET\nS: 535 x\nC: AUTH LOGIN\nS: 334 x\nC: SECRET{A*20000}SECRET\n",
+        GREETING "C: AUTH LOGIN\nC: SECRET\nC: SECRET\nS: 334 x\nS: 334 x\nS: 535 x\n",
+        GREETING "C: AUTH LOGIN\ngap s\nC: SECRET\nC: SECRET\nS: 535 x\n",
+        TO_BODY "C: SECRET\nC: RCPT SECRET\nc: \\n.\\nSECRET\\nRCPTSECRET\\r\\n.\\r\\n\nS: 250 x\n",
+    };
+    struct play *p = play_new();
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        play_script(p, SMTP_FROM_BANNER, scripts[i], PLAY_WHOLE, 0);
+        assert_null(strstr(p->events, "SECRET"));
+        play_script(p, SMTP_MIDSTREAM, scripts[i], PLAY_BYTES, 0);
+        assert_null(strstr(p->events, "SECRET"));
+    }
+    play_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +749,25 @@ int main(void)
         cmocka_unit_test(test_replies_that_do_not_fit),
         cmocka_unit_test(test_banner),
         cmocka_unit_test(test_data),
+        cmocka_unit_test(test_innocent_texts),
+        cmocka_unit_test(test_smuggling),
+        cmocka_unit_test(test_odd_end_that_both_mean),
+        cmocka_unit_test(test_bdat),
+        cmocka_unit_test(test_bdat_read_in_two_ways),
+        cmocka_unit_test(test_xexch50),
+        cmocka_unit_test(test_starttls),
+        cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_auth_facts),
+        cmocka_unit_test(test_barriers),
+        cmocka_unit_test(test_wait_ends_with_the_server),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_long_line_heads_and_tails),
+        cmocka_unit_test(test_one_byte_at_a_time_is_not_quadratic),
+        cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_other_protocols),
+        cmocka_unit_test(test_lmtp),
+        cmocka_unit_test(test_secrets_stay_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
