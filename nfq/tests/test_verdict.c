@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -39,9 +40,22 @@ struct seen {
     struct bytes packet;
 };
 
-static uint32_t get32(const uint8_t *at)
+static uint32_t get32(struct bytes *b)
 {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    uint32_t v;
+    assert_true(take_be32(b, &v));
+    return v;
+}
+
+/* The next n bytes, copied to where they are aligned; zeros (and a failed test) where there are fewer. */
+static void get_raw(struct bytes *b, void *out, size_t n)
+{
+    struct bytes raw;
+    memset(out, 0, n);
+    if (take_raw(b, n, &raw))
+        memcpy(out, raw.at, n);
+    else
+        fail_msg("%zu bytes left of %zu", b->len, n);
 }
 
 static void waiting_packet(struct waiting *w, bool v6, bool gso, uint8_t flags)
@@ -79,35 +93,35 @@ static struct seen take_verdict(struct bytes *rest)
 {
     struct nlmsghdr head;
     struct nfgenmsg gen;
+    struct nlattr a;
     struct seen s = {0};
     bool has_verdict = false;
-    assert_true(rest->len >= sizeof head);
-    memcpy(&head, rest->at, sizeof head);
-    assert_true(head.nlmsg_len <= rest->len);
+    struct bytes all = *rest, attrs = *rest, body;
+    get_raw(&attrs, &head, sizeof head);
+    assert_in_range(head.nlmsg_len, sizeof head, all.len);
+    keep_first(&attrs, head.nlmsg_len - sizeof head);
     assert_int_equal(head.nlmsg_type, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT);
     assert_int_equal(head.nlmsg_flags, NLM_F_REQUEST);
-    memcpy(&gen, rest->at + sizeof head, sizeof gen);
+    get_raw(&attrs, &gen, sizeof gen);
     assert_int_equal(gen.version, NFNETLINK_V0);
-    s.queue = (uint16_t)(rest->at[sizeof head + 2] << 8 | rest->at[sizeof head + 3]);
-    struct bytes attrs = bytes_from(bytes_first(*rest, head.nlmsg_len), sizeof head + sizeof gen);
+    s.queue = ntohs(gen.res_id);
     while (attrs.len > 0) {
-        struct nlattr a;
-        assert_true(attrs.len >= sizeof a);
-        memcpy(&a, attrs.at, sizeof a);
-        assert_true(a.nla_len >= sizeof a && a.nla_len <= attrs.len);
-        struct bytes body = bytes_from(bytes_first(attrs, a.nla_len), sizeof a);
+        get_raw(&attrs, &a, sizeof a);
+        assert_true(a.nla_len >= sizeof a);
+        assert_true(take_raw(&attrs, a.nla_len - sizeof a, &body));
+        attrs = bytes_from(attrs, -(size_t)a.nla_len & 3);
         switch (a.nla_type) {
         case NFQA_VERDICT_HDR:
             assert_false(has_verdict);
             assert_int_equal(body.len, 8);
-            s.verdict = get32(body.at);
-            s.id = get32(body.at + 4);
+            s.verdict = get32(&body);
+            s.id = get32(&body);
             has_verdict = true;
             break;
         case NFQA_MARK:
             assert_false(s.has_mark);
             assert_int_equal(body.len, 4);
-            s.mark = get32(body.at);
+            s.mark = get32(&body);
             s.has_mark = true;
             break;
         case NFQA_PAYLOAD:
@@ -118,10 +132,9 @@ static struct seen take_verdict(struct bytes *rest)
         default:
             fail_msg("attribute %u", a.nla_type);
         }
-        attrs = bytes_from(attrs, (a.nla_len + 3u) & ~3u);
     }
     assert_true(has_verdict);
-    *rest = bytes_from(*rest, (head.nlmsg_len + 3u) & ~3u);
+    *rest = bytes_from(all, ((size_t)head.nlmsg_len + 3) & ~(size_t)3);
     return s;
 }
 
