@@ -260,7 +260,7 @@ RW_CHECK static bool finish_head(const struct slot *s, uint8_t *head)
 
 static bool is_whole(const struct slot *s)
 {
-    return s->has_last && s->head_len > 0 && s->units == (s->total + UNIT - 1) / UNIT;
+    return s->has_last && s->units == (s->total + UNIT - 1) / UNIT;
 }
 
 bool defrag_add(struct defrag *d, const struct frame *f, const struct packet *piece, struct frame *whole)
@@ -292,7 +292,8 @@ bool defrag_add(struct defrag *d, const struct frame *f, const struct packet *pi
     if (!is_whole(s))
         return false;
 
-    s->used = false; /* its bytes stay where they are until the next call */
+    assert(s->head_len > 0); /* it came with the first unit */
+    s->used = false;         /* its bytes stay where they are until the next call */
     head = b->head + HEAD_ROOM - s->head_len;
     if (!finish_head(s, head)) {
         d->counters.broken++;

@@ -280,6 +280,26 @@ static void header_of_the_first_piece_counts(void **state)
     defrag_free(d);
 }
 
+/* Of several first pieces, the first one's header stays. */
+static void header_of_a_repeated_first_piece(void **state)
+{
+    (void)state;
+    for (size_t shape = 0; shape < COUNT(shapes); shape++) {
+        struct defrag *d = new_defrag(1);
+        uint8_t other[200];
+        struct frame whole;
+        struct datagram g = datagram_of(shape ^ 1, 60, 4); /* the same datagram with another head */
+        size_t len = cut_piece(&g, 0, 16, true, other);
+
+        g = datagram_of(shape, 60, 4);
+        assert_false(feed_piece(d, &g, 0, 16, true, &whole));
+        assert_false(feed(d, bytes_of(other, len), 1, &whole));
+        assert_true(feed_piece(d, &g, 16, data_len(&g), false, &whole));
+        assert_same(&g, &whole);
+        defrag_free(d);
+    }
+}
+
 static void overlaps(void **state)
 {
     (void)state;
@@ -379,8 +399,12 @@ static void pieces_that_nobody_takes(void **state)
         defrag_count(d, &c);
         assert_int_equal(c.broken, 4);
 
-        /* None of it did harm. */
-        assert_true(feed(d, bytes_of(out, len), 1, &whole));
+        /* None of it did harm. A piece that is all there may come from a capture that cuts. */
+        f.l3 = bytes_of(out, len);
+        f.tag = 5;
+        f.csum = CSUM_VERIFY;
+        assert_int_equal(packet_decode(&f, &piece), PACKET_FRAGMENT);
+        assert_true(defrag_add(d, &f, &piece, &whole));
         assert_same(&g, &whole);
 
         /* IPv4: the part of a unit at the end of a piece that isn't the last is passed over. */
@@ -593,6 +617,7 @@ int main(void)
         cmocka_unit_test(every_piece_size),
         cmocka_unit_test(the_longest_datagram),
         cmocka_unit_test(header_of_the_first_piece_counts),
+        cmocka_unit_test(header_of_a_repeated_first_piece),
         cmocka_unit_test(overlaps),
         cmocka_unit_test(lengths_that_contradict),
         cmocka_unit_test(pieces_that_nobody_takes),
