@@ -235,14 +235,14 @@ static struct verdict let_through(struct engine *e, uint32_t flow, enum role fro
     struct tcp_end *end = &s->tcp.of[from];
     struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
     struct verdict v = pass();
-    if (from == ROLE_CLIENT && s->client_waits) {
+    if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
         struct seq barrier = end->stream.read;
         if (seq_after(end->passed_high, barrier)) {
             judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
             if (s->condemned)
                 return condemned(e, flow, from);
         }
-        if (p->wire_len > 0 && !seq_before(at, barrier))
+        if (!seq_before(at, barrier))
             return drop(REASON_NONE);
         if (seq_after(stop, barrier))
             v = (struct verdict){

@@ -24,8 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char script_local[] = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<user@local.example>\r\nDATA\r\n"
                                    "Hi\r\nRCPT TO:<user@txt.example>\r\n.\r\nRSET\r\nRCPT TO:<usr2@local.example>\r\nQUIT\r\n";
-static const char script_relay[] = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<us@ext.example>  \r\nDATA\r\n"
-                                   "Hi\r\nRCPT TO:<user@txt.example>\r\n.\r\nRSET\r\nRCPT TO:<us@ext.example>   \r\nQUIT\r\n";
+static const char script_relay[] = "EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<us@ext.example>    \r\nDATA\r\n"
+                                   "Hi\r\nRCPT TO:<user@txt.example>\r\n.\r\nRSET\r\nRCPT TO:<us@ext.example>    \r\nQUIT\r\n";
+_Static_assert(sizeof script_local == sizeof script_relay, "one script's bytes can stand in for the other's");
 static const char *const phrases[] = {
     "RCPT TO:<x@ext.example>\r\n", "RCPT TO:<x@local.example>\r\n", "DATA\r\n", "\r\n.\r\n", "\n.\n", "RSET\r\n",
     "MAIL FROM:<>\r\n",            "EHLO y\r\n",                    "\r\n",     "R",         " ",     "CPT TO:<x@ext.example>\r\n",
@@ -47,6 +48,7 @@ struct world {
     struct endpoint client_end, server_end;
     int64_t ns;
     bool over;
+    bool watch; /* nothing is held back: only crashes and hangs count */
 };
 
 static void take_event(void *ctx, const struct event *ev)
@@ -56,7 +58,7 @@ static void take_event(void *ctx, const struct event *ev)
         abort();
 }
 
-static struct verdict pass_by(struct world *w, const struct support_segment *seg, bool capture_csum)
+static struct verdict pass_by(struct world *w, const struct support_segment *seg)
 {
     static uint8_t out[SUPPORT_PACKET_MAX];
     size_t len = support_segment(seg, out, sizeof out);
@@ -65,8 +67,6 @@ static struct verdict pass_by(struct world *w, const struct support_segment *seg
         abort();
     memcpy(exact, out, len);
     struct frame f = support_frame(bytes_of(exact, len), w->ns += NS_PER_MS);
-    if (capture_csum)
-        f.csum = CSUM_TRUSTED;
     struct verdict v = engine_feed(w->engine, &f);
     if (v.kind == VERDICT_UNSET)
         abort();
@@ -92,7 +92,7 @@ static void server_says(struct world *w, const char *text)
         .payload = bytes_str(text),
     };
     w->server.sent += (uint32_t)strlen(text);
-    struct verdict v = pass_by(w, &seg, false);
+    struct verdict v = pass_by(w, &seg);
     if (v.kind == VERDICT_RESET)
         w->over = true;
     else if (v.kind != VERDICT_PASS)
@@ -109,7 +109,7 @@ static void server_line(struct world *w, struct bytes line)
         }
         return;
     }
-    if (bytes_begin_nocase(line, bytes_str("RCPT TO:<"))) {
+    if (!w->watch && bytes_begin_nocase(line, bytes_str("RCPT TO:<"))) {
         for (size_t i = 0; i + 12 <= line.len; i++)
             if (memcmp(line.at + i, "@ext.example", 12) == 0)
                 abort(); /* the promise is broken */
@@ -203,7 +203,7 @@ static void client_sends(struct world *w, struct plan *p)
         offset--;
     seg.seq = CLIENT_ISN + 1 + offset;
     seg.ack = SERVER_ISN + 1 + w->server.sent - (how & 0x40 ? 1 : 0);
-    struct verdict v = pass_by(w, &seg, false);
+    struct verdict v = pass_by(w, &seg);
     if (v.kind == VERDICT_RESET) {
         w->over = true;
         return;
@@ -224,7 +224,7 @@ static void handshake(struct world *w)
     struct support_segment syn = {.src = w->client_end, .dst = w->server_end, .seq = CLIENT_ISN, .flags = TCP_SYN};
     struct support_segment ack = {.src = w->server_end, .dst = w->client_end, .seq = SERVER_ISN, .ack = CLIENT_ISN + 1,
                                   .flags = TCP_SYN | TCP_ACK};
-    if (pass_by(w, &syn, false).kind != VERDICT_PASS || pass_by(w, &ack, false).kind != VERDICT_PASS)
+    if (pass_by(w, &syn).kind != VERDICT_PASS || pass_by(w, &ack).kind != VERDICT_PASS)
         abort();
     server_says(w, "220 me\r\n");
 }
@@ -255,13 +255,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w->client_end = support_endpoint("198.51.100.2", 40112);
     w->server_end = support_endpoint("192.0.2.25", 25);
     w->server.last_wins = options & 1;
-    bool watch = cfg.stance == STANCE_WATCH;
+    w->watch = cfg.stance == STANCE_WATCH;
     handshake(w);
-    while (p.in.len > 0 && !w->over) {
-        if (watch) /* nothing is held back there: only crashes and hangs count */
-            w->server.in_body = true;
+    while (p.in.len > 0 && !w->over)
         client_sends(w, &p);
-    }
     engine_finish(w->engine);
     struct engine_counters c;
     engine_count(w->engine, &c);
