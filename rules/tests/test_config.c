@@ -476,7 +476,7 @@ static void write_file(const char *path, struct bytes text)
 
 static void domain_files(void **state)
 {
-    struct folder f;
+    struct folder f = {0};
     struct config c;
     char error[512], expected[512];
     static const char nul[] = "a.example\nb\0c\n";
@@ -511,7 +511,7 @@ static void domain_files(void **state)
 
 static void files(void **state)
 {
-    struct folder f;
+    struct folder f = {0};
     struct config c;
     char error[512], expected[512];
 
