@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "kmod-free/link.h"
 
-#include <arpa/inet.h>
+#include <endian.h>
 
 /* LINKTYPE_ values; raw IP also has the DLT_ values that libpcap hands out for it. */
 enum {
@@ -191,7 +191,7 @@ RW_CHECK static bool take_host16(struct bytes *b, uint16_t *out)
 {
     bool taken = take_be16(b, out);
 
-    *out = htons(*out); /* swaps only where be16 was the wrong order */
+    *out = htobe16(*out); /* swaps only where be16 was the wrong order */
     return taken;
 }
 
