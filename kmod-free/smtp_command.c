@@ -163,6 +163,16 @@ void smtp_command_read(struct bytes line, struct smtp_command *out)
     }
 }
 
+/* "<a@b>" or "a@b" in front, not any text. */
+static bool begins_with_address(struct bytes b)
+{
+    b = skip_junk(b);
+    size_t n = 0;
+    while (n < b.len && !is_junk(b.at[n]))
+        n++;
+    return n > 0 && (b.at[0] == '<' || has(bytes_first(b, n), '@'));
+}
+
 bool smtp_command_stands_out(const struct smtp_command *c)
 {
     struct bytes a = c->argument;
@@ -173,7 +183,7 @@ bool smtp_command_stands_out(const struct smtp_command *c)
     if (c->formed)
         return trim(a).len > 0;
     const uint8_t *colon = a.len > 0 ? memchr(a.at, ':', a.len) : NULL;
-    return colon != NULL && trim(bytes_from(a, (size_t)(colon - a.at) + 1)).len > 0;
+    return colon != NULL && begins_with_address(bytes_from(a, (size_t)(colon - a.at) + 1));
 }
 
 bool smtp_address_open(struct bytes argument)
