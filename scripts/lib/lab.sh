@@ -347,7 +347,8 @@ lab_queue_empty() {
 
 # lab_capture NAME: what arrives at the gateway, before any rule has seen it, into $LAB_DIR/NAME.pcap.
 lab_capture() {
-    lab_start "capture-$1" gateway tcpdump -i any -Q in -Z root -U --immediate-mode -w "$LAB_DIR/$1.pcap" tcp
+    lab_start "capture-$1" gateway tcpdump -i any -Q in -Z root -U --immediate-mode \
+        -s 70000 -B 262144 -w "$LAB_DIR/$1.pcap" tcp
     lab_wait_for "$LAB_DIR/capture-$1.log" 'listening on' 10 || lab_die "tcpdump: $(cat "$LAB_DIR/capture-$1.log")"
 }
 
