@@ -64,6 +64,10 @@ static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim,
     struct tcp_end *client = &t->of[ROLE_CLIENT], *server = &t->of[ROLE_SERVER];
     if (t->has_other_isn && seq_equal(p->ack, seq_add(t->other_isn, 1)))
         return TCP_RENEWED;
+    /* The client chose the same ISN as last time, which is its own choice; the server's tells them apart. */
+    if (server->started && client->started && t->syn_seen && seq_equal(p->ack, client->first) &&
+        !seq_equal(seq_add(p->seq, 1), server->first))
+        return TCP_RENEWED;
     if (server->started && t->established) /* the same one again, or a stray one: data decides, not flags */
         return TCP_TAKEN;
     if (client->started &&
@@ -93,7 +97,8 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
         t->syn_seen = true;
         return TCP_TAKEN;
     }
-    if (!seq_equal(end->first, seq_add(p->seq, 1))) {
+    /* Behind the end of the connection every SYN asks for a new one, whatever its number. */
+    if (!seq_equal(end->first, seq_add(p->seq, 1)) || tcp_closed(t)) {
         t->other_isn = p->seq;
         t->has_other_isn = true;
         return p->payload.len ? TCP_OUTSIDE : TCP_TAKEN;
