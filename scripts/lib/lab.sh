@@ -58,7 +58,7 @@ lab_enter() {
     child=$!
     # Killing unshare ends the first process of the PID namespace, and with it all others.
     # shellcheck disable=SC2064  # the values of now
-    trap "kill -KILL $child 2>/dev/null || true; wait $child 2>/dev/null || true; rm -rf --one-file-system '$dir'; exit 130" INT TERM HUP
+    trap "kill -KILL $child 2>/dev/null || true; wait $child 2>/dev/null || true; rm -rf --one-file-system '$dir'; echo; echo interrupted; exit 130" INT TERM HUP
     status=0
     wait "$child" || status=$?
     rm -rf --one-file-system "$dir"
