@@ -23,7 +23,7 @@ enum link_result {
 
 struct link_packet {
     struct bytes l3;
-    uint32_t mark;  /* NFLOG's NFULA_MARK */
+    uint32_t mark; /* NFLOG's NFULA_MARK */
     bool has_mark;
     bool maybe_cut; /* the record can't tell whether l3 is all (NFLOG's snaplen): the front end sets frame.cut */
 };

@@ -45,32 +45,32 @@ enum tcp_flag {
 
 /* Of the TCP options only what tracking needs (RFC 9293 3.2, RFC 7323). */
 struct tcp_options {
-    uint16_t mss;          /* 0 = absent */
-    uint8_t window_shift;  /* 0..14, valid if has_window_shift */
+    uint16_t mss;         /* 0 = absent */
+    uint8_t window_shift; /* 0..14, valid if has_window_shift */
     bool has_window_shift;
     bool has_timestamp;
-    bool broken;           /* a length ran past the header, or was 0 or 1, or the capture has only some of them */
+    bool broken; /* a length ran past the header, or was 0 or 1, or the capture has only some of them */
     uint32_t ts_val, ts_ecr;
 };
 
 /* Where a fragment belongs (RFC 791 3.2, RFC 8200 4.5). */
 struct fragment {
     uint32_t id;
-    uint8_t protocol;     /* of the fragmentable part (v6: the Fragment header's next header) */
-    uint32_t offset;      /* bytes */
+    uint8_t protocol; /* of the fragmentable part (v6: the Fragment header's next header) */
+    uint32_t offset;  /* bytes */
     bool more;
-    uint16_t head_len;    /* what stands before the fragmentable part, a Fragment header not counted */
-    uint16_t named_at;    /* offset in frame.l3 of the byte that names `protocol`; v6: or the Fragment header */
-    struct bytes data;    /* the fragmentable part that this piece carries */
+    uint16_t head_len; /* what stands before the fragmentable part, a Fragment header not counted */
+    uint16_t named_at; /* offset in frame.l3 of the byte that names `protocol`; v6: or the Fragment header */
+    struct bytes data; /* the fragmentable part that this piece carries */
 };
 
 struct packet {
     struct endpoint src, dst;
     struct seq seq, ack;
-    uint8_t flags;        /* enum tcp_flag */
-    uint8_t ttl;          /* or hop limit */
-    uint16_t window;      /* as on the wire, unscaled */
-    uint16_t urgent;      /* the pointer, whether or not TCP_URG is set */
+    uint8_t flags;   /* enum tcp_flag */
+    uint8_t ttl;     /* or hop limit */
+    uint16_t window; /* as on the wire, unscaled */
+    uint16_t urgent; /* the pointer, whether or not TCP_URG is set */
     struct tcp_options options;
     struct bytes payload; /* as far as the capture kept it */
     uint32_t wire_len;    /* payload length on the wire, at most 1 MiB; payload.len is smaller only if frame.cut */
