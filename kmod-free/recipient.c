@@ -91,15 +91,28 @@ bool reading_is_local(struct reading *r, struct bytes domain)
     return r->server != NULL && domain_literal_address(d, &addr) && ip_addr_equal(&addr, r->server);
 }
 
+/* Something that looks like an address in brackets, with a tag or without. */
+static bool plausible_literal(struct bytes b)
+{
+    if (b.len < 3 || b.at[b.len - 1] != ']')
+        return false;
+    b = bytes_of(b.at + 1, b.len - 2);
+    if (bytes_begin_nocase(b, bytes_str("IPv6:")) || bytes_begin_nocase(b, bytes_str("IPv4:")))
+        b = bytes_from(b, 5);
+    for (size_t i = 0; i < b.len; i++) {
+        uint8_t c = ascii_lower(b.at[i]);
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f') && c != '.' && c != ':')
+            return false;
+    }
+    return b.len > 0;
+}
+
 bool reading_plausible(struct bytes b)
 {
-    struct ip_addr addr;
     if (b.len == 0 || b.len > DOMAIN_NAME_MAX)
         return false;
     if (b.at[0] == '[')
-        return b.at[b.len - 1] == ']';
-    if (domain_literal_address(b, &addr))
-        return true;
+        return plausible_literal(b);
     uint8_t before = '.';
     for (size_t i = 0; i < b.len; i++) {
         uint8_t c = b.at[i];
@@ -401,6 +414,15 @@ static bool read_plain(struct reading *r, struct bytes arg)
     return true;
 }
 
+/* Bytes that end a command on one server and not on another. */
+static bool forbidden(struct bytes b)
+{
+    for (size_t i = 0; i < b.len; i++)
+        if (b.at[i] == 0 || b.at[i] == '\r' || b.at[i] == '\n')
+            return true;
+    return false;
+}
+
 static void unfold(struct reading *r)
 {
     uint8_t address[IMCEA_MAX];
@@ -427,7 +449,7 @@ size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr
     r.server = server;
     r.out = out;
     out->external = false;
-    out->malformed = false;
+    out->malformed = forbidden(argument);
     out->domains_cut = false;
     out->domain_count = 0;
     out->via = 0;
@@ -437,9 +459,8 @@ size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr
     if (read_plain(&r, arg))
         return r.steps;
 
-    size_t nul = reading_first(&r, arg, 0);
-    out->malformed = nul < arg.len || reading_first(&r, arg, '\r') < arg.len || reading_first(&r, arg, '\n') < arg.len;
     arg = trim(arg);
+    size_t nul = reading_first(&r, arg, 0);
     if (arg.len > READING_MAX) {
         give_up(&r, 0);
         return r.steps;

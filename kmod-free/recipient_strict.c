@@ -43,8 +43,8 @@ static bool host_name(struct reading *r, struct bytes b)
 {
     uint8_t before = '.';
     r->steps += b.len;
-    if (b.len > 1 && b.at[0] == '[')
-        return b.at[b.len - 1] == ']';
+    if (b.len > 0 && b.at[0] == '[')
+        return reading_plausible(b);
     for (size_t i = 0; i < b.len; i++) {
         uint8_t c = b.at[i];
         if (c == '.' || c == '-' ? before == '.' : !is_alnum(c) && c != '_' && c != '\\')
@@ -201,16 +201,17 @@ void read_qpsmtpd(struct reading *r, struct bytes arg)
     struct bytes user = bytes_first(path, at), domain = bytes_from(path, at + 1);
     if (!loose_domain(r, domain) || user.len == 0)
         return;
-    if (reading_first(r, user, '@') < user.len)
-        r->via |=
-            reading_first(r, user, ',') < user.len || reading_first(r, user, ';') < user.len ? VIA_LIST : VIA_MULTI_AT;
     if (is_quoted(r, user)) {
-        r->via = VIA_QUOTED;
         size_t n = dequote(r, user);
         memmove(r->work + n, domain.at - 1, domain.len + 1);
         path = bytes_of(r->work, n + 1 + domain.len);
+        if (path.at[0] == '@' || path.at[0] == '<')
+            r->via |= VIA_QUOTED;
     } else if (!is_alnum(user.at[0]) && strchr("!#%&*+=?^_`{|}~$'-/", user.at[0]) == NULL) {
         return;
+    } else if (reading_first(r, user, '@') < user.len && !reading_is_local(r, domain)) {
+        bool list = reading_first(r, user, ',') < user.len || reading_first(r, user, ';') < user.len;
+        r->via |= list ? VIA_LIST : VIA_MULTI_AT;
     }
     size_t open = reading_first(r, path, '<'); /* its client sends a <...> inside of the address alone */
     struct bytes inner = bytes_from(path, open + 1);
