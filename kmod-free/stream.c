@@ -169,16 +169,14 @@ static void find_beyond(struct stream *s, const struct pool *pool)
     if (seq_equal(s->next, s->end) || seq_after(s->beyond, s->next))
         return;
     uint32_t index = find(s, pool, s->next);
-    if (index != POOL_NONE) {
-        int32_t into = seq_diff(s->next, begin_of(pool, index));
-        uint32_t run = into < SLOT ? stream_block_seek(block_of(pool, index), (uint32_t)into, true) : SLOT;
-        if (run < SLOT) {
-            s->beyond = seq_add(begin_of(pool, index), run);
-            return;
-        }
+    assert(index != POOL_NONE); /* at least the block that holds `beyond` begins there or before */
+    int32_t into = seq_diff(s->next, begin_of(pool, index));
+    uint32_t run = into < SLOT ? stream_block_seek(block_of(pool, index), (uint32_t)into, true) : SLOT;
+    if (run == SLOT) {
+        index = after(pool, index);
+        run = block_of(pool, index)->lo;
     }
-    index = index != POOL_NONE ? after(pool, index) : s->head;
-    s->beyond = seq_add(begin_of(pool, index), block_of(pool, index)->lo);
+    s->beyond = seq_add(begin_of(pool, index), run);
 }
 
 /* ---- offering a segment ---- */

@@ -93,6 +93,10 @@ static bool model_blocks_right(void)
             return false;
         if (kept == m->end && m->s.blocks != 0)
             return false;
+        if ((m->s.tail == POOL_NONE) != (m->s.blocks == 0))
+            return false;
+        if (m->s.blocks > 0 && model_pool.links[m->s.tail].next != POOL_NONE)
+            return false;
         sum += m->s.blocks;
     }
     return sum == model_pool.used;

@@ -589,6 +589,30 @@ static void skipping_a_gap(void **state)
     }
 }
 
+/* The acknowledgment stands in the lost range, in front of all blocks; a late segment reaches from there to new bytes.
+ */
+static void late_segments_from_a_lost_range(void **state)
+{
+    (void)state;
+    const uint32_t there = 10 * SLOT;
+
+    for (size_t f = 0; f < FIRSTS; f++) {
+        begin(firsts[f]);
+        assert_int_equal(send(0, 100), STREAM_OK);
+        assert_int_equal(send(there, there + 100), STREAM_OK);
+        judge(100);
+        stream_skip(&st, &pool, at(there));
+        judge(100);
+        acked(5 * SLOT);
+        assert_int_equal(st.blocks, 1);
+        assert_int_equal(send_lie(5 * SLOT, there + 200, there + 50), STREAM_CONFLICT);
+        assert_int_equal(send(5 * SLOT, there + 200), STREAM_OK);
+        assert_int_equal(st.blocks, 1);
+        assert_unread(there + 100, there + 200);
+        end();
+    }
+}
+
 static void skipping_when_all_was_acknowledged_keeps_nothing(void **state)
 {
     (void)state;
@@ -737,6 +761,7 @@ int main(void)
         cmocka_unit_test(acknowledgments_go_forwards_and_not_beyond_next),
         cmocka_unit_test(reading_is_bounded_by_the_room),
         cmocka_unit_test(skipping_a_gap),
+        cmocka_unit_test(late_segments_from_a_lost_range),
         cmocka_unit_test(skipping_when_all_was_acknowledged_keeps_nothing),
         cmocka_unit_test(s4_skipping_on_and_on),
         cmocka_unit_test(forgetting_what_was_read),
