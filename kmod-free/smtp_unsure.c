@@ -54,6 +54,16 @@ static void await_reply(struct smtp *s, const struct unsure_line *l)
         s->facts.auth_used = true;
 }
 
+static void odd_end(struct smtp *s)
+{
+    if (s->belief != SMTP_IS_TEXT)
+        return;
+    if (smtp_is(s, SMTP_LF_CLIENT))
+        smtp_end_of_data(s); /* that is how it means it */
+    else if (smtp_is(s, SMTP_DISTRUST))
+        smtp_set(s, SMTP_ODD | SMTP_JUST_ODD);
+}
+
 /* The line is done with; where it ended a body, that too. */
 static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
@@ -75,10 +85,7 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
         smtp_end_of_data(s);
         break;
     case SMTP_BODY_ODD_END:
-        if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_LF_CLIENT))
-            smtp_end_of_data(s); /* that is how it means it */
-        else if (s->belief == SMTP_IS_TEXT && smtp_is(s, SMTP_DISTRUST))
-            smtp_set(s, SMTP_ODD | SMTP_JUST_ODD);
+        odd_end(s);
         break;
     }
 }
@@ -123,6 +130,11 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
     struct unsure_line l = {.end = smtp_body_scan(&body, &rest)};
     l.n = line.len - rest.len; /* an odd end in the middle of it begins another line */
     line = bytes_first(line, l.n);
+    if (l.n == 0) { /* it ended with the byte before, which nobody knew then */
+        s->body = body;
+        odd_end(s);
+        return SMTP_TURN_AGAIN;
+    }
     l.text = smtp_line_text(line);
     l.bare_lf = line.at[line.len - 1] == '\n' && (line.len == 1 || line.at[line.len - 2] != '\r');
     smtp_command_read(l.text, &l.cmd);

@@ -133,6 +133,8 @@ static bool pull(struct play *p, enum role from)
         enum smtp_step step = smtp_next(&p->cfg, &p->s, from, &in, all && p->fin[from], &ev);
         if (in.len > n || (in.len > 0 && in.at + in.len != copy + n))
             broken("smtp_next gave back other bytes than it was offered");
+        if (step == SMTP_EVENT && ev.text.len > 0 && (ev.text.at < copy || ev.text.at + ev.text.len > copy + n))
+            broken("the text of an event lies outside what was offered");
         if (step == SMTP_EVENT) {
             if (p->on_event != NULL)
                 p->on_event(p->ctx, &ev);
