@@ -230,7 +230,7 @@ enum capsrc_result capsrc_next(struct capsrc *c, struct capsrc_record *out)
         .l3 = packet.l3,
         .at = {out->wall.ns},
         .wall = out->wall,
-        .cut = header->caplen < header->len,
+        .cut = header->caplen < header->len || packet.maybe_cut,
     };
     return CAPSRC_IP;
 }
