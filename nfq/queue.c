@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nfq/queue.h"
 
+#include "nfq/privileges.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -111,12 +113,11 @@ static void explain_step(const struct queue_config *c, enum step step, int error
     };
     if (step == STEP_BIND && listed)
         snprintf(text, room, "queue %u is already taken by another process (netlink port %u)", c->number, listing.port);
-    else if (step == STEP_BIND && error == EBUSY)
+    else if (step == STEP_BIND && (error == EBUSY || (error == EPERM && privileges_have(PRIVILEGE_NET_ADMIN))))
         snprintf(text, room, "queue %u is already taken by another process", c->number);
     else if (error == EPERM)
         snprintf(text, room,
-                 "queue %u: permission denied: needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
-                 " (or another process holds the queue)",
+                 "queue %u: permission denied: needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_BIND_SERVICE",
                  c->number);
     else if (step == STEP_BIND && (error == EINVAL || error == ENOENT || error == EOPNOTSUPP))
         snprintf(text, room, "queue %u: this kernel has no packet queue (nfnetlink_queue): %s", c->number,

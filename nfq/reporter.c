@@ -185,11 +185,12 @@ static void set_signals(void)
     sigaction(SIGHUP, &ignore, NULL);
     sigaction(SIGUSR1, &ignore, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
-    sigaction(SIGTERM, &orphan, NULL);
+    sigaction(SIGTERM, &ignore, NULL); /* systemd sends it to all: the supervisor decides when we end */
+    sigaction(SIGUSR2, &orphan, NULL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, SIGUSR2);
 }
 
 static int wait_ms(const struct reporter *r, struct mono now)

@@ -197,6 +197,18 @@ static int run(const struct options *o)
     return status;
 }
 
+/* Or the first socket that we open gets a standard stream's number, and what is printed there. */
+static bool standard_streams_open(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    return fd >= 0;
+}
+
 int command_run(int argc, char **argv)
 {
     struct options o;
@@ -205,6 +217,10 @@ int command_run(int argc, char **argv)
     if (o.help) {
         fputs(help_text, stdout);
         return fflush(stdout) == 0 ? 0 : EXIT_TROUBLE;
+    }
+    if (!standard_streams_open()) {
+        fprintf(stderr, "rcptwall: /dev/null: %s\n", strerror(errno));
+        return EXIT_TROUBLE;
     }
     if (sodium_init() < 0) {
         fprintf(stderr, "rcptwall: no source of random numbers\n");

@@ -102,7 +102,7 @@ int supervisor_start_worker(struct supervisor *s, struct slot *slot, char *error
         return r;
     }
     slot->control = ends[0];
-    slot->ready = slot->last_told = false;
+    slot->ready = slot->last_told = slot->loss_told = false;
     slot->started = supervisor_now();
     slot->generation = (slot->generation + 1) & 0x3ff;
     fflush(NULL);
@@ -185,11 +185,16 @@ void supervisor_listen(struct supervisor *s, struct slot *slot)
             return;
         if (n == -EBADMSG) {
             supervisor_say(s, LOG_ERR, "queue %u: its worker sent a malformed message", slot->queue);
-            kill(slot->pid, SIGKILL); /* whatever that is, it isn't our worker any more */
+            if (slot->pid > 0)
+                kill(slot->pid, SIGKILL); /* whatever that is, it isn't our worker any more */
         }
         if (n < 0) {
             supervisor_close(&slot->control);
             return;
+        }
+        if (m.lost > 0 && !slot->loss_told) {
+            supervisor_say(s, LOG_WARNING, "queue %u: its worker asked for more RSTs than could be sent", slot->queue);
+            slot->loss_told = true;
         }
         switch ((enum message_kind)m.kind) {
         case MESSAGE_READY:
@@ -224,6 +229,7 @@ static void status_text(int status, char *out, size_t room)
 static void worker_ended(struct supervisor *s, struct slot *slot, int status)
 {
     char how[80];
+    slot->pid = 0;                                   /* the number may be somebody else's from now on */
     while (slot->control >= 0 && !slot->last_told) { /* its last words; ends with -EPIPE */
         struct pollfd p = {.fd = slot->control, .events = POLLIN};
         if (poll(&p, 1, 0) <= 0)
@@ -231,7 +237,6 @@ static void worker_ended(struct supervisor *s, struct slot *slot, int status)
         supervisor_listen(s, slot);
     }
     supervisor_close(&slot->control);
-    slot->pid = 0;
     if (s->stopping)
         return;
     struct mono now = supervisor_now();

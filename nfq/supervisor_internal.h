@@ -14,6 +14,7 @@ struct slot {
     int control; /* channel end to receive from; -1: none */
     bool ready;
     bool last_told; /* its last report was printed */
+    bool loss_told; /* it was said that messages of this worker were lost */
     struct mono started, retry_at;
     uint32_t generation;
 };

@@ -177,6 +177,7 @@ static int take_message(struct worker *w, struct bytes message)
     struct queued q;
     if (queue_is_error(message)) {
         w->count.verdict_errors++;
+        note_once(w, NOTE_VERDICTS_LOST);
         return 0;
     }
     if (outbox_full(&w->out) || w->close_count == QUEUE_BATCH)
