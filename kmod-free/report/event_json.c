@@ -264,6 +264,7 @@ static json_t *auth_object(const struct event_session *s)
 static json_t *session_object(const struct event *ev)
 {
     const struct event_session *s = &ev->session;
+    int64_t duration_us = s->duration_ns / 1000;
     struct maker m = maker_new();
 
     put(&m, "packets", roles_object(s->packets));
@@ -280,7 +281,7 @@ static json_t *session_object(const struct event *ev)
     put_bool(&m, "smtp", s->smtp);
     put(&m, "verdict", json_string(action_name(ev->action)));
     put(&m, "reason", json_string(reason_name(ev->reason)));
-    put(&m, "duration", json_real((double)(s->duration_ns / 1000) / 1e6));
+    put(&m, "duration", json_real((double)duration_us / 1e6));
     return maker_done(&m);
 }
 

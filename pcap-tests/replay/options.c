@@ -290,7 +290,7 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
 {
     size_t most = (size_t)argc;
     const char **room = calloc(3 * most, sizeof *room);
-    struct said said = {.local = room, .inside = room + most, .port = room + 2 * most};
+    struct said said = {0};
     enum options_result result;
 
     *out = (struct replay_options){.csum = CSUM_CAPTURE, .rows = TABLE_ROWS_DEFAULT};
@@ -298,6 +298,7 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
         replay_complain("out of memory");
         return OPTIONS_TROUBLE;
     }
+    said = (struct said){.local = room, .inside = room + most, .port = room + 2 * most};
     result = take_options(argc, argv, &said, out);
     if (result == OPTIONS_GO && out->file_count == 0) {
         replay_complain("no capture given (see --help)");

@@ -299,14 +299,23 @@ static void take_twin(struct dialogue *d, const char *rest)
     d->say.len = 0;
 }
 
-static void take_fill(struct dialogue *d, const char *rest)
+/* The number behind the first word of rest; that word ends there. */
+static unsigned long split_number(const struct dialogue *d, char *rest)
 {
-    char who[2] = "";
-    size_t n = 0;
+    char *space = strchr(rest, ' '), *end = NULL;
+    unsigned long n = space ? strtoul(space + 1, &end, 10) : 0;
 
-    if (sscanf(rest, "%1s %zu", who, &n) != 2)
-        fail(d, "fill C N is needed");
-    d->say.from = role_of(d, who);
+    if (!space || end == space + 1 || *end != '\0')
+        fail(d, "a word and a number are needed");
+    *space = '\0';
+    return n;
+}
+
+static void take_fill(struct dialogue *d, char *rest)
+{
+    unsigned long n = split_number(d, rest);
+
+    d->say.from = role_of(d, rest);
     for (size_t i = 0; i < n; i++)
         put(d, i % 80 == 78 ? '\r' : i % 80 == 79 ? '\n' : 'x');
     if (n % 80 != 0)
@@ -314,18 +323,17 @@ static void take_fill(struct dialogue *d, const char *rest)
     flush(d);
 }
 
-static void take_endpoint(struct dialogue *d, enum role r, const char *rest)
+static void take_endpoint(struct dialogue *d, enum role r, char *rest)
 {
-    char addr[64] = "";
-    unsigned port = 0;
+    unsigned long port = split_number(d, rest);
 
-    if (sscanf(rest, "%63s %u", addr, &port) != 2 || port > 65535)
-        fail(d, "ADDRESS PORT is needed");
-    d->tcp.of[r] = support_endpoint(addr, (uint16_t)port);
+    if (port > 65535)
+        fail(d, "no such port");
+    d->tcp.of[r] = support_endpoint(rest, (uint16_t)port);
 }
 
 /* What stands before the first line. */
-static bool take_setting(struct dialogue *d, const char *word, const char *rest)
+static bool take_setting(struct dialogue *d, const char *word, char *rest)
 {
     if (strcmp(word, "args") == 0 || strcmp(word, "no-recut") == 0)
         return true; /* for check-dialogues */
@@ -380,7 +388,7 @@ static bool take_modifier(struct dialogue *d, const char *word, const char *rest
     return true;
 }
 
-static bool take_action(struct dialogue *d, const char *word, const char *rest)
+static bool take_action(struct dialogue *d, const char *word, char *rest)
 {
     static const char *const words[] = {"twin", "fill", "wait", "close", "reset"};
     struct bytes none = {0};
