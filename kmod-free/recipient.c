@@ -45,7 +45,7 @@ uint8_t code_char(uint8_t code)
     static const uint8_t chars[] = {
         [CODE_AT] = '@',    [CODE_PERCENT] = '%',   [CODE_BANG] = '!', [CODE_COLON] = ':',
         [CODE_COMMA] = ',', [CODE_SEMICOLON] = ';', [CODE_LT] = '<',   [CODE_GT] = '>',
-        [CODE_OPEN] = '"',  [CODE_CLOSE] = '"',     [CODE_SPLIT] = 0,
+        [CODE_OPEN] = '"',  [CODE_CLOSE] = '"',     [CODE_SPLIT] = 0,  [CODE_EMPTY] = 0,
     };
     return code < sizeof chars ? chars[code] : 0;
 }
@@ -119,6 +119,27 @@ bool reading_plausible(struct bytes b)
         if (c == '.' ? before == '.' : !is_alnum(c) && c != '-' && c != '_' && c < 0x80)
             return false;
         before = c;
+    }
+    return true;
+}
+
+bool reading_utf8(struct reading *r, struct bytes b)
+{
+    r->steps += b.len;
+    for (size_t i = 0; i < b.len; i++) {
+        uint8_t c = b.at[i];
+        size_t tail = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || b.len - i - 1 < tail)
+            return false;
+        if (tail > 1) { /* overlong forms, surrogates, beyond U+10FFFF */
+            uint8_t next = b.at[i + 1];
+            if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
+                (c == 0xf4 && next > 0x8f))
+                return false;
+        }
+        for (; tail > 0; tail--)
+            if ((b.at[++i] & 0xc0) != 0x80)
+                return false;
     }
     return true;
 }
@@ -285,14 +306,23 @@ static struct bytes behind_colon(struct bytes b)
     return (struct bytes){0};
 }
 
+/*
+ * Servers written in C (Postfix, Sendmail, Courier, OpenSMTPD) don't see what stands
+ * behind a NUL; Exim refuses it; to the others it is a byte like any other.
+ */
 static void read_all(struct reading *r, struct bytes arg)
 {
-    static reader *const readers[] = {
-        read_postfix, read_sendmail, read_exim, read_courier, read_python, read_opensmtpd, read_qpsmtpd,
-    };
-    for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++)
-        read_with(r, readers[i], arg);
-    struct bytes odd = behind_colon(arg);
+    struct bytes text = bytes_first(arg, reading_first(r, arg, 0));
+    bool whole = text.len == arg.len;
+    read_with(r, read_postfix, text);
+    read_with(r, read_sendmail, text);
+    read_with(r, read_courier, text);
+    read_with(r, read_opensmtpd, text);
+    if (whole)
+        read_with(r, read_exim, arg);
+    read_with(r, read_python, arg);
+    read_with(r, read_qpsmtpd, arg);
+    struct bytes odd = behind_colon(text);
     if (odd.len > 0)
         read_with(r, read_courier, odd);
     if (!r->accepted)
@@ -460,14 +490,11 @@ size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr
         return r.steps;
 
     arg = trim(arg);
-    size_t nul = reading_first(&r, arg, 0);
     if (arg.len > READING_MAX) {
         give_up(&r, 0);
         return r.steps;
     }
     read_all(&r, arg);
-    if (nul < arg.len) /* where a NUL ends the line */
-        read_all(&r, bytes_first(arg, nul));
     unfold(&r);
     if (!out->external)
         out->via = r.local_via;

@@ -122,42 +122,63 @@ static bool is_domain(struct reading *r, struct bytes d)
     return any;
 }
 
-void read_courier(struct reading *r, struct bytes arg)
+/* One % or @ in front of a local domain is followed. */
+static void follow(struct reading *r, struct bytes domain, struct bytes user)
 {
-    struct bytes path;
-    r->steps += arg.len;
-    if (!in_brackets(arg, &path))
-        return;
-    path = bytes_first(path, reading_first(r, path, '\t')); /* its own delimiter on the way to the queue */
-    struct bytes t = tokenise(r, path);
-    size_t at = reading_last(r, t, CODE_AT);
-    if (at == t.len || t.at[0] == CODE_AT || !is_domain(r, bytes_from(t, at + 1)))
-        return;
-    if (reading_first(r, t, CODE_BANG) < t.len)
-        return;
-    size_t percent = reading_last(r, t, CODE_PERCENT);
-    if (percent < t.len && percent > at)
-        at = percent;
-    struct bytes domain = bytes_from(t, at + 1), user = bytes_first(t, at);
-    if (!is_domain(r, domain))
-        return;
-    if (reading_first(r, user, CODE_AT) < user.len)
-        r->via |=
-            reading_first(r, user, ',') < user.len || reading_first(r, user, ';') < user.len ? VIA_LIST : VIA_MULTI_AT;
-    if (!reading_is_local(r, domain)) {
-        reading_external(r, domain);
-        return;
-    }
-    at = reading_last(r, user, CODE_AT);
-    percent = reading_last(r, user, CODE_PERCENT);
+    size_t at = reading_last(r, user, CODE_AT), percent = reading_last(r, user, CODE_PERCENT);
     size_t hop = at == user.len || (percent < user.len && percent > at) ? percent : at;
     if (hop < user.len) {
         struct bytes next = bytes_from(user, hop + 1);
         r->via |= hop == at ? 0 : VIA_PERCENT;
-        if (reading_plausible(next) && !reading_is_local(r, next)) {
+        if (reading_plausible(next) && !reading_is_local(r, next) && !bytes_equal(next, bytes_str("127.0.0.1"))) {
             reading_external(r, next);
             return;
         }
     }
     reading_local(r, domain, user);
+}
+
+/* user@[address of this server] is user@local: the literal goes before anything else is looked at. */
+static bool strip_own_literal(struct reading *r, struct bytes *path, struct bytes *literal)
+{
+    size_t at = reading_last(r, *path, '@');
+    *literal = bytes_from(*path, at + 1);
+    if (literal->len == 0 || literal->at[0] != '[' || !reading_is_local(r, *literal))
+        return false;
+    *path = bytes_first(*path, at);
+    return true;
+}
+
+void read_courier(struct reading *r, struct bytes arg)
+{
+    struct bytes path, literal;
+    r->steps += arg.len;
+    if (!in_brackets(arg, &path))
+        return;
+    path = bytes_first(path, reading_first(r, path, '\t')); /* its own delimiter on the way to the queue */
+    bool own = strip_own_literal(r, &path, &literal);
+    struct bytes t = tokenise(r, path);
+    if (t.len == 0 || t.at[0] == CODE_AT || reading_first(r, t, CODE_BANG) < t.len)
+        return;
+    size_t first = reading_first(r, t, CODE_AT), at = own ? t.len : reading_last(r, t, CODE_AT);
+    size_t colon = reading_last(r, t, CODE_COLON);
+    if (!own) {
+        size_t percent = reading_last(r, t, CODE_PERCENT);
+        if (at == t.len || !is_domain(r, bytes_from(t, at + 1)))
+            return;
+        if (percent < t.len && percent > at)
+            at = percent;
+    }
+    struct bytes user = bytes_first(t, at), domain = own ? literal : bytes_from(t, at + 1);
+    if (first < at)
+        r->via |=
+            reading_first(r, user, ',') < user.len || reading_first(r, user, ';') < user.len ? VIA_LIST : VIA_MULTI_AT;
+    if (colon < t.len && first < colon) { /* only behind the last colon an extra @ becomes a % */
+        reading_external(r, bytes_from(t, first + 1));
+        return;
+    }
+    if (own || (is_domain(r, domain) && reading_is_local(r, domain)))
+        follow(r, domain, user);
+    else if (is_domain(r, domain))
+        reading_external(r, domain);
 }

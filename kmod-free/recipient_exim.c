@@ -138,7 +138,15 @@ static bool local_part(struct cursor *x)
     }
 }
 
-static void literal(struct cursor *x)
+static bool in_literal(uint8_t c, bool loose)
+{
+    uint8_t low = ascii_lower(c);
+    if (loose) /* without <> anything goes, as in a message's id */
+        return c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '\\';
+    return (c >= '0' && c <= '9') || (low >= 'a' && low <= 'f') || c == '.' || c == ':';
+}
+
+static void literal(struct cursor *x, bool loose)
 {
     size_t start = x->at;
     put(x, '[');
@@ -148,24 +156,20 @@ static void literal(struct cursor *x)
         for (size_t i = 0; i < 5; i++)
             put(x, x->in.at[x->at++]);
     }
-    for (;; x->at++) {
-        uint8_t c = peek(x), low = ascii_lower(c);
-        if (!(c >= '0' && c <= '9') && !(low >= 'a' && low <= 'f') && c != '.' && c != ':')
-            break;
-        put(x, c);
-    }
+    for (; in_literal(peek(x), loose); x->at++)
+        put(x, peek(x));
     put(x, ']');
     x->failed = x->failed || peek(x) != ']' || x->at == start + 1;
     x->at++;
 }
 
 /* Writes the domain behind what is in r->work. */
-static struct bytes domain(struct cursor *x)
+static struct bytes domain(struct cursor *x, bool loose)
 {
     size_t start = x->used;
     skip_comments(x);
     if (peek(x) == '[') {
-        literal(x);
+        literal(x, loose);
         skip_comments(x);
     } else {
         for (;;) {
@@ -194,7 +198,7 @@ static void route(struct cursor *x)
     while (peek(x) == '@' && !x->failed) {
         x->r->via |= VIA_SOURCE_ROUTE;
         x->at++;
-        (void)domain(x);
+        (void)domain(x, false);
         if (peek(x) != ',')
             break;
         x->at++;
@@ -219,7 +223,7 @@ static void follow(struct reading *r, struct bytes user, struct bytes host)
         r->via |= VIA_PERCENT;
         host = bytes_from(user, i + 1);
         user = bytes_first(user, i);
-        if (host.len == 0) { /* user%@local: goes out to nowhere, but goes out */
+        if (host.len == 0 || host.at[host.len - 1] == '.') { /* u%@local goes out to nowhere, but it goes out */
             reading_external(r, host);
             return;
         }
@@ -236,7 +240,7 @@ static void address(struct cursor *x, bool routed, size_t brackets)
     size_t user = x->used;
     if (peek(x) == '@') {
         x->at++;
-        host = domain(x);
+        host = domain(x, brackets == 0 && !routed);
     } else if (routed) {
         return;
     }

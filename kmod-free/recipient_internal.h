@@ -40,6 +40,7 @@ enum code {
     CODE_OPEN, /* of a quoted string */
     CODE_CLOSE,
     CODE_SPLIT, /* two words meet */
+    CODE_EMPTY, /* a word without a character */
 };
 
 struct reading {
@@ -72,6 +73,8 @@ size_t reading_last(struct reading *r, struct bytes b, uint8_t c);
 RW_CHECK bool reading_plausible(struct bytes b);
 /* What the next hop makes of an address that a proxy sent on without its quotes. */
 void reading_next_hop(struct reading *r, struct bytes address);
+/* Valid UTF-8 (RFC 3629)? ASCII is. */
+RW_CHECK bool reading_utf8(struct reading *r, struct bytes b);
 /* Is what stands behind an address nothing but "KEY" and "KEY=value" words? */
 RW_CHECK bool reading_parameters(struct reading *r, struct bytes rest);
 /* The character that a code stands for, 0 for none. */

@@ -152,7 +152,10 @@ static struct bytes tokenise(struct reading *r, struct bytes in)
         } else if (c == '"') {
             x.at++;
             start_word(&x);
+            size_t before = x.used;
             enclosed(&x, '"');
+            if (x.used == before)
+                put(&x, CODE_EMPTY);
         } else if (c == '[') {
             x.at++;
             start_word(&x);
@@ -204,14 +207,14 @@ static struct group addresses(struct reading *r, struct bytes t)
             while (i > 0 && t.at[i - 1] != CODE_GT && t.at[i - 1] != CODE_SEMICOLON && t.at[i - 1] != CODE_COMMA &&
                    t.at[i - 1] != CODE_COLON)
                 i--; /* a phrase */
-            end = i;
+            end = i > 0 ? i - 1 : 0;
             continue;
         }
         if (c == CODE_COLON && in_group) {
             close_group(&g, t, i, end);
             while (i > 0 && t.at[i - 1] != CODE_COMMA)
                 i--; /* the group's name */
-            end = i;
+            end = i > 0 ? i - 1 : 0;
             continue;
         }
         if (c == CODE_COMMA || c == CODE_SEMICOLON || c == CODE_SPLIT) {
@@ -291,16 +294,35 @@ static bool is_joint(struct bytes d, size_t i)
     return i == 0 || i + 1 >= d.len || d.at[i - 1] == '.' || d.at[i + 1] == '.';
 }
 
-/* Blanks that came out of quotes go, where they don't stand between two words. */
-static struct bytes squeeze(struct bytes d, uint8_t out[static DOMAIN_NAME_MAX])
+/*
+ * The domain is read once more, so backslashes and a quote that came out of quotes go
+ * now, blanks too where they don't stand between two words, and a literal gets closed.
+ */
+static struct bytes read_again(struct bytes d, uint8_t out[static DOMAIN_NAME_MAX + 1])
 {
     size_t n = 0;
-    if (d.len == 0 || d.len > DOMAIN_NAME_MAX || memchr(d.at, ' ', d.len) == NULL)
+    if (d.len > DOMAIN_NAME_MAX)
         return d;
+    if (d.len > 0 && d.at[0] == '"') { /* in the middle it makes two words, and those are refused */
+        d = bytes_from(d, 1);
+        if (d.len > 0 && d.at[d.len - 1] == '"')
+            d.len--;
+    }
     for (size_t i = 0; i < d.len; i++)
-        if (d.at[i] != ' ' || !is_joint(d, i))
+        if (d.at[i] != '\\' && (d.at[i] != ' ' || !is_joint(d, i)))
             out[n++] = d.at[i];
+    if (n > 0 && out[0] == '[' && out[n - 1] != ']')
+        out[n++] = ']';
     return bytes_of(out, n);
+}
+
+/* An address without brackets is refused. */
+static bool is_number(struct bytes d)
+{
+    for (size_t i = 0; i < d.len; i++)
+        if (d.at[i] != '.' && (d.at[i] < '0' || d.at[i] > '9'))
+            return false;
+    return true;
 }
 
 static void follow(struct reading *r, struct bytes address)
@@ -322,11 +344,11 @@ static void follow(struct reading *r, struct bytes address)
         else if (quoted)
             via |= VIA_QUOTED;
         r->via |= via;
-        uint8_t room[DOMAIN_NAME_MAX];
-        struct bytes domain = squeeze(h.domain, room);
+        uint8_t room[DOMAIN_NAME_MAX + 1];
+        struct bytes domain = read_again(h.domain, room);
         if (domain.len == 0 || reading_is_local(r, domain))
             continue;
-        if (reading_plausible(domain))
+        if (reading_plausible(domain) && !is_number(domain))
             reading_external(r, domain);
         return;
     }
@@ -347,6 +369,8 @@ void read_postfix(struct reading *r, struct bytes arg)
             word = bytes_from(word, colon + 1);
         }
     }
+    if (!reading_utf8(r, word))
+        return;
     struct group g = addresses(r, tokenise(r, word));
     if (g.count == 1)
         follow(r, flatten(r, g.address));

@@ -62,7 +62,7 @@ static void in_quotes(struct lexer *x, uint8_t c)
         put_operator(x, CODE_CLOSE);
         return;
     }
-    put(x, printable(c));
+    put(x, is_blank(c) ? ' ' : printable(c));
     if (c == '\\' && x->at < x->in.len)
         put(x, printable(x->in.at[x->at++]));
 }
@@ -191,6 +191,23 @@ static bool innermost(struct reading *r, struct bytes *t)
     return true;
 }
 
+/* "group: a@b;" inside of several <> is delivered here, whatever it says. */
+static bool is_list(struct reading *r, struct bytes t)
+{
+    size_t colon = reading_first(r, t, CODE_COLON);
+    return t.len > 0 && t.at[t.len - 1] == CODE_SEMICOLON && colon > 0 && colon < t.len;
+}
+
+/* Bytes of the C1 range are refused, unless all of it is UTF-8 (and then announced by SMTPUTF8). */
+static bool bad_bytes(struct reading *r, struct bytes b)
+{
+    r->steps += b.len;
+    for (size_t i = 0; i < b.len; i++)
+        if (b.at[i] >= 0x80 && b.at[i] < 0xa0)
+            return !reading_utf8(r, b);
+    return false;
+}
+
 /* What is left to read; flags say which operators may still be in it. */
 struct hops {
     struct bytes rest, domain;
@@ -209,10 +226,23 @@ static bool cut_to(struct reading *r, struct hops *h, uint8_t code, bool *has)
     return true;
 }
 
+/* "word:" goes, but not for what looks like an IPv6 literal or a DECnet node. */
+static void strip_word(struct reading *r, struct hops *h)
+{
+    size_t colon = reading_first(r, h->rest, CODE_COLON), literal = reading_last(r, h->rest, '[');
+    h->colon = colon < h->rest.len;
+    if (!h->colon || h->rest.at[0] == CODE_AT)
+        return;
+    bool node = colon + 1 < h->rest.len && h->rest.at[colon + 1] == CODE_COLON;
+    bool six = literal + 5 == colon && bytes_equal_nocase(bytes_of(h->rest.at + literal + 1, 4), bytes_str("IPv6"));
+    if ((!node && !six) || (literal < h->rest.len && colon < literal))
+        h->rest = bytes_from(h->rest, colon + 1);
+}
+
 static void strip_prefixes(struct reading *r, struct hops *h, bool bracketed)
 {
-    if (!bracketed && h->rest.len > 0 && h->rest.at[0] != CODE_AT)
-        (void)cut_to(r, h, CODE_COLON, &h->colon);
+    if (!bracketed && h->colon)
+        strip_word(r, h);
     while (h->rest.len > 1 && h->rest.at[0] == CODE_AT) {
         if (!cut_to(r, h, CODE_COMMA, &h->comma) && !cut_to(r, h, CODE_COLON, &h->colon))
             return;
@@ -356,11 +386,17 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
 void read_sendmail(struct reading *r, struct bytes arg)
 {
     struct bytes t;
-    if (!tokenise(r, arg, true, &t))
+    if (bad_bytes(r, arg) || !tokenise(r, arg, true, &t))
         return;
     for (bool opened = false;; opened = true) {
         bool bracketed = reading_first(r, t, CODE_LT) < t.len;
-        if (!innermost(r, &t) || !follow(r, &t, bracketed) || opened || !tokenise(r, t, false, &t))
+        if (!innermost(r, &t))
+            return;
+        if (is_list(r, t)) {
+            reading_local(r, (struct bytes){0}, t);
+            return;
+        }
+        if (!follow(r, &t, bracketed) || opened || !tokenise(r, t, false, &t))
             return;
         if (!has_operator(r, t)) {
             reading_local(r, (struct bytes){0}, t);

@@ -149,7 +149,10 @@ void reading_next_hop(struct reading *r, struct bytes a)
         reading_deliver(r, bytes_of(a.at + 1, (comma < colon ? comma : colon) - 1), (struct bytes){0});
         return;
     }
-    reading_deliver(r, bytes_from(a, at + 1), bytes_first(a, at));
+    if (at < a.len && a.at[a.len - 1] == '.')
+        reading_external(r, bytes_from(a, at + 1)); /* not what was compared with the local domains */
+    else
+        reading_deliver(r, bytes_from(a, at + 1), bytes_first(a, at));
 }
 
 /* Copies a quoted local part without its quotes and backslashes to the start of r->work. */
