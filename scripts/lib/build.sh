@@ -2,15 +2,10 @@
 # shellcheck shell=bash
 #
 # build - `sudo scripts/demo` must not leave files of root in somebody's tree.
-
-# as_owner COMMAND...: as the user who owns the tree, if we are root and that is somebody else.
-as_owner() {
-    local user group
-    user=$(stat -c %u Makefile)
-    group=$(stat -c %g Makefile)
-    if ((EUID == 0 && user != 0)); then
-        setpriv --reuid "$user" --regid "$group" --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
+#
+# as_owner: words to put in front of a command, so that it runs as the user who owns the tree if we are root and that
+# is somebody else. Include it from the root of the tree.
+as_owner=()
+if ((EUID == 0)) && [[ $(stat -c %u Makefile) != 0 ]]; then
+    as_owner=(setpriv --reuid "$(stat -c %u Makefile)" --regid "$(stat -c %g Makefile)" --clear-groups)
+fi
