@@ -15,6 +15,8 @@ static void print_head(const struct config *c, FILE *out)
           "# configuration changes:\n"
           "#     rcptwall rules --nft | nft -f -\n"
           "# Loading replaces the whole table in one step, and touches no other table.\n"
+          "# Keep this text rather than the output of `nft list ruleset`: nft 1.0.6 lists the lengths of bare ACKs\n"
+          "# wrongly, and a set loaded from its list sends those to the daemon too.\n"
           "#\n",
           out);
     fprintf(out,
