@@ -72,7 +72,13 @@ void smtp_become_unsure(struct smtp *s, enum smtp_belief belief)
     s->client = SMTP_UNSURE;
     s->belief = (uint8_t)belief;
     s->chunk_left = 0;
-    smtp_clear(s, SMTP_BARRIER | SMTP_PASSING);
+    smtp_clear(s, SMTP_BARRIER | SMTP_PASSING | SMTP_IN_DOUBT | SMTP_DOUBT_LF);
+}
+
+void smtp_lose_trust(struct smtp *s, enum smtp_belief belief)
+{
+    smtp_become_unsure(s, belief);
+    smtp_set(s, SMTP_DISTRUST);
 }
 
 void smtp_become_sure(struct smtp *s, enum smtp_client_state state)

@@ -72,57 +72,6 @@ static bool holds_back(const struct smtp *s, enum smtp_pending kind)
     return true;
 }
 
-/*
- * Held bytes. A bare LF ends a line on most servers, on some it is a byte like any
- * other: "RCPT TO:<u@<LF>d.example>" is one command there. So a RCPT that ended so
- * before its address did is judged at once, and stays with the caller until the
- * CRLF (then the whole is judged as well), or until the server's reply shows which
- * reading is its own.
- */
-static enum smtp_turn drop_held(struct smtp_call *c)
-{
-    struct smtp *s = c->s;
-    uint8_t said = s->said;
-    size_t n = s->held < c->in->len ? s->held : c->in->len;
-    s->held -= (uint32_t)n;
-    smtp_take(c, n);
-    s->said = said;
-    smtp_clear(s, SMTP_HELD_WHOLE);
-    return s->held > 0 ? SMTP_TURN_MORE : SMTP_TURN_AGAIN;
-}
-
-static enum smtp_turn held_whole(struct smtp_call *c)
-{
-    struct smtp *s = c->s;
-    struct smtp_command cmd;
-    if (c->in->len < s->held)
-        return SMTP_TURN_MORE;
-    smtp_command_read(smtp_line_text(bytes_first(*c->in, s->held)), &cmd);
-    smtp_pending_push(s, SMTP_PENDING_RCPT_UNSURE);
-    enum smtp_turn t = smtp_saw_rcpt(c, true, cmd.argument);
-    (void)drop_held(c);
-    return t;
-}
-
-/* The line [at, end) was judged: takes it, or holds it. */
-static void done_with(struct smtp_call *c, size_t end, bool bare_lf, bool open_rcpt)
-{
-    struct smtp *s = c->s;
-    bool hold = s->held > 0 || open_rcpt;
-    if (!hold || smtp_is(s, SMTP_LF_SERVER) || end > c->cfg->line_max || (bare_lf && smtp_is(s, SMTP_BARRIER)) ||
-        (s->held == 0 && !bare_lf)) {
-        s->held = 0;
-        smtp_take(c, end);
-        return;
-    }
-    if (s->held == 0)
-        s->held_rcpt = s->facts.rcpts - 1;
-    s->held = (uint32_t)end;
-    s->said = 0;
-    if (!bare_lf)
-        smtp_set(s, SMTP_HELD_WHOLE);
-}
-
 struct command_line {
     struct bytes text;
     struct smtp_command cmd;
@@ -170,6 +119,8 @@ static void await_reply(struct smtp *s, const struct command_line *l)
     smtp_pending_push(s, kind);
     if (prompt || holds_back(s, kind))
         smtp_set(s, SMTP_BARRIER);
+    bool lf = l->bare_lf && !smtp_is(s, SMTP_LF_SERVER);
+    smtp_set(s, lf ? SMTP_IN_DOUBT | SMTP_DOUBT_LF : l->cmd.verb == SMTP_VERB_NONE ? SMTP_IN_DOUBT : 0u);
     smtp_clear(s, SMTP_DATA_LAST | SMTP_SAID_INJECTION);
     if (kind == SMTP_PENDING_DATA) {
         smtp_clear(s, SMTP_LF_CLIENT);
@@ -201,7 +152,8 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
         *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .text = l->cmd.argument};
         t = SMTP_TURN_EVENT;
     }
-    done_with(c, l->end, l->bare_lf, rcpt && !prompt && smtp_address_open(l->cmd.argument));
+    smtp_held_or_taken(c, l->end, l->bare_lf,
+                       !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(l->cmd.argument));
     return t;
 }
 
@@ -248,7 +200,7 @@ static enum smtp_turn wait_for_server(struct smtp_call *c)
         return smtp_trouble(c, SMTP_INJECTION, false, (struct bytes){0});
     }
     if (s->held > 0)
-        return drop_held(c); /* what was judged may go on: the server's reply depends on it */
+        return smtp_held_drop(c); /* what was judged may go on: the server's reply depends on it */
     if (!smtp_is(s, SMTP_SERVER_DONE)) {
         smtp_set(s, SMTP_CLIENT_WAITS);
         return SMTP_TURN_WAIT;
@@ -262,12 +214,16 @@ static enum smtp_turn command_turn(struct smtp_call *c)
     struct smtp *s = c->s;
     size_t end, left = c->in->len > s->held ? c->in->len - s->held : 0;
     if (left == 0)
-        return c->fin && s->held > 0 && c->in->len > 0 ? drop_held(c) : SMTP_TURN_MORE;
+        return c->fin && s->held > 0 && c->in->len > 0 ? smtp_held_drop(c) : SMTP_TURN_MORE;
     if (smtp_is(s, SMTP_BARRIER) || !smtp_pending_room(s))
         return wait_for_server(c);
+    if (smtp_is(s, SMTP_IN_DOUBT)) {
+        smtp_lose_trust(s, SMTP_IS_COMMAND);
+        return SMTP_TURN_AGAIN;
+    }
     bool whole = smtp_line_end(c, s->held, &end);
     if (whole ? end - s->held > c->cfg->line_max : left > c->cfg->line_max)
-        return s->held > 0 ? drop_held(c) : smtp_long_begin(c);
+        return s->held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);
     if (!whole && !c->fin)
         return SMTP_TURN_MORE;
     return command_line(c, whole ? end : c->in->len);
@@ -276,6 +232,10 @@ static enum smtp_turn command_turn(struct smtp_call *c)
 static enum smtp_turn body_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
+    if (smtp_is(s, SMTP_IN_DOUBT)) { /* "DATA<LF>" with more behind it: who knows what got the 354 */
+        smtp_lose_trust(s, SMTP_IS_TEXT);
+        return SMTP_TURN_AGAIN;
+    }
     switch (smtp_body_scan(&s->body, c->in)) {
     case SMTP_BODY_GOES_ON:
         return SMTP_TURN_MORE;
@@ -314,9 +274,10 @@ enum smtp_turn smtp_client_turn(struct smtp_call *c)
     if (smtp_is(s, SMTP_LONG))
         return smtp_long_turn(c);
     if (s->held > 0 && smtp_is(s, SMTP_HELD_WHOLE))
-        return held_whole(c);
-    if (s->held > 0 && (s->client != SMTP_AT_COMMAND || smtp_is(s, SMTP_LF_SERVER)))
-        return drop_held(c);
+        return smtp_held_whole(c);
+    bool may_hold = (s->client == SMTP_AT_COMMAND || s->client == SMTP_UNSURE) && !smtp_is(s, SMTP_LF_SERVER);
+    if (s->held > 0 && !may_hold)
+        return smtp_held_drop(c);
     switch ((enum smtp_client_state)s->client) {
     case SMTP_AT_COMMAND:
     case SMTP_AT_PROMPT:

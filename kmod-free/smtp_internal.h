@@ -3,7 +3,7 @@
  * smtp_internal - what the parts of the dialogue share: smtp.c (start, gaps, the
  * state's transitions), smtp_client.c and smtp_unsure.c (the client's lines while the
  * state is sure, and while it isn't), smtp_long.c (over-long lines), smtp_server.c
- * (replies), smtp_pending.c (the queue between the two). For nobody else.
+ * (replies), smtp_pending.c (the queue between the two), smtp_held.c. For nobody else.
  */
 #ifndef RCPTWALL_SMTP_INTERNAL_H
 #define RCPTWALL_SMTP_INTERNAL_H
@@ -53,6 +53,8 @@ enum smtp_flag {
     SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
     SMTP_CLIENT_FIRST = 1 << 21,     /* the client's side may go on: its bytes come before further replies */
     SMTP_CLIENT_WAITS = 1 << 22,     /* it was told to: there are bytes */
+    SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
+    SMTP_DOUBT_LF = 1 << 25,         /* the latter */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
 };
 
@@ -117,7 +119,7 @@ static inline void smtp_clear(struct smtp *s, uint32_t flags)
 }
 
 /* smtp_pending.c */
-/* Room for one client line, whatever it is? */
+/* Room for what one client line can bring? */
 RW_CHECK bool smtp_pending_room(const struct smtp *s);
 void smtp_pending_push(struct smtp *s, enum smtp_pending kind);
 /* The youngest entry; 0: none. */
@@ -145,7 +147,20 @@ void smtp_take(struct smtp_call *c, size_t n);
  * held and not part of the line.
  */
 RW_CHECK bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end);
+
+/* smtp_held.c: lines that ended with LF alone, and are part of a longer one for some servers. */
+enum smtp_turn smtp_held_drop(struct smtp_call *c);
+/* The bytes are complete: judges them as one line. */
+enum smtp_turn smtp_held_whole(struct smtp_call *c);
+/*
+ * The line that ends at `end` was judged: takes it, or holds it. goes_on: it ended without
+ * CR and LF; open: a RCPT whose address wasn't complete.
+ */
+void smtp_held_or_taken(struct smtp_call *c, size_t end, bool goes_on, bool open);
+
 void smtp_become_unsure(struct smtp *s, enum smtp_belief belief);
+/* For good. */
+void smtp_lose_trust(struct smtp *s, enum smtp_belief belief);
 void smtp_become_sure(struct smtp *s, enum smtp_client_state state);
 void smtp_begin_body(struct smtp *s);
 void smtp_recognise(struct smtp *s, const struct smtp_command *c);

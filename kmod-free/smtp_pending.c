@@ -73,7 +73,7 @@ static bool fits(enum smtp_pending kind, uint16_t code)
     case SMTP_PENDING_XEXCH50:
         return done || code == 354;
     case SMTP_PENDING_OTHER:
-        return true;
+        return code != 354;
     case SMTP_PENDING_HELO:
     case SMTP_PENDING_LHLO:
     case SMTP_PENDING_MAIL:
@@ -122,6 +122,12 @@ static void settle(struct smtp *s)
         take(s, s->pending_count[s->pending_head]);
     if (s->pending_used == 0)
         smtp_clear(s, SMTP_BARRIER);
+    if (s->pending_used == 0 && !smtp_is(s, SMTP_CLIENT_WAITS)) {
+        /* Nothing was said behind that line, so it was the line that was answered. */
+        if (smtp_is(s, SMTP_DOUBT_LF))
+            smtp_set(s, SMTP_LF_SERVER);
+        smtp_clear(s, SMTP_IN_DOUBT | SMTP_DOUBT_LF);
+    }
     if (smtp_is(s, SMTP_CLIENT_WAITS) && !smtp_is(s, SMTP_BARRIER) && smtp_pending_room(s)) {
         smtp_clear(s, SMTP_CLIENT_WAITS);
         smtp_set(s, SMTP_CLIENT_FIRST);

@@ -37,8 +37,6 @@ static enum smtp_turn saw_rcpt_reply(struct smtp_call *c, uint16_t code, uint32_
     struct smtp *s = c->s;
     if (positive(code) && s->taken_rcpts < UINT16_MAX)
         s->taken_rcpts++;
-    if (s->held > 0 && ordinal == s->held_rcpt)
-        smtp_set(s, SMTP_LF_SERVER);
     (void)saw(c, SMTP_SAW_RCPT_REPLY, code);
     c->ev->ordinal = ordinal;
     return SMTP_TURN_EVENT;
@@ -97,12 +95,6 @@ static enum smtp_turn take_answer(struct smtp_call *c, enum smtp_pending kind, u
     return SMTP_TURN_AGAIN;
 }
 
-static void lose_trust(struct smtp *s, enum smtp_belief belief)
-{
-    smtp_become_unsure(s, belief);
-    smtp_set(s, SMTP_DISTRUST);
-}
-
 /* How the client's side goes on behind the answer to its last command, while the state is sure. */
 static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
 {
@@ -112,7 +104,7 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
         if (code == 354)
             smtp_begin_body(s);
         else if (asks)
-            lose_trust(s, SMTP_IS_TEXT);
+            smtp_lose_trust(s, SMTP_IS_TEXT);
         break;
     case SMTP_PENDING_AUTH:
         if (code == 334)
@@ -127,24 +119,24 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
         }
         break;
     case SMTP_PENDING_BDAT_ODD: /* whether the server took octets, and how many, isn't known */
-        lose_trust(s, SMTP_MAY_BE_ANYTHING);
+        smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
         break;
     case SMTP_PENDING_TURN: /* who is the client now? */
         if (positive(code))
-            lose_trust(s, SMTP_IS_COMMAND);
+            smtp_lose_trust(s, SMTP_IS_COMMAND);
         break;
     case SMTP_PENDING_OTHER:
         if (code == 334)
             s->client = SMTP_AT_PROMPT;
         else if (asks)
-            lose_trust(s, SMTP_MAY_BE_ANYTHING);
+            smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
         break;
     case SMTP_PENDING_BDAT:
     case SMTP_PENDING_BDAT_LAST:
     case SMTP_PENDING_PLAIN:
         /* taken before its octets were all sent: it counts otherwise than we do */
         if (s->client == SMTP_IN_CHUNK && s->pending_used == 0 && positive(code))
-            lose_trust(s, SMTP_MAY_BE_ANYTHING);
+            smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
         break;
     case SMTP_PENDING_BANNER:
     case SMTP_PENDING_HELO:
@@ -244,9 +236,13 @@ static enum smtp_turn unexpected(struct smtp_call *c, uint16_t code)
         smtp_become_unsure(s, belief == SMTP_IS_COMMAND ? SMTP_MAY_BE_ANYTHING : belief);
         return unsure_reply(c, code);
     }
-    lose_trust(s, belief);
+    smtp_lose_trust(s, belief);
     smtp_set(s, SMTP_MISFIT);
-    return smtp_pending_find(s, code) < SMTP_PENDING_MAX || code == 354 ? unsure_reply(c, code) : SMTP_TURN_AGAIN;
+    if (smtp_pending_find(s, code) < SMTP_PENDING_MAX)
+        return unsure_reply(c, code);
+    if (code == 354)
+        s->belief = SMTP_IS_TEXT;
+    return SMTP_TURN_AGAIN;
 }
 
 static enum smtp_turn sure_reply(struct smtp_call *c, uint16_t code)
@@ -256,18 +252,18 @@ static enum smtp_turn sure_reply(struct smtp_call *c, uint16_t code)
     if (s->client == SMTP_IN_BODY) {
         /* "Too big", say. Whether it reads on as text or as commands isn't known. */
         if (code != 421)
-            lose_trust(s, SMTP_IS_TEXT);
+            smtp_lose_trust(s, SMTP_IS_TEXT);
         return SMTP_TURN_AGAIN;
     }
     if (s->client == SMTP_AT_PROMPT && (code == 334 || code == 235)) {
-        smtp_pending_forget(s);
+        smtp_pending_drop(s, s->pending_used);
         s->facts.auth_succeeded |= code == 235;
         s->client = code == 334 ? SMTP_AT_PROMPT : SMTP_AT_COMMAND;
         return SMTP_TURN_AGAIN;
     }
     if (s->client == SMTP_AT_PROMPT && code == 354 && smtp_pending_last(s) == SMTP_PENDING_AUTH) {
-        smtp_pending_forget(s);
-        lose_trust(s, SMTP_IS_TEXT);
+        smtp_pending_drop(s, s->pending_used);
+        smtp_lose_trust(s, SMTP_IS_TEXT);
         return SMTP_TURN_AGAIN;
     }
     unsigned skip = smtp_pending_find(s, code);
@@ -321,8 +317,13 @@ static bool is_foreign(struct smtp_call *c, bool *wait)
     struct smtp *s = c->s;
     enum smtp_foreign f = smtp_reply_foreign(*c->in);
     *wait = f == SMTP_FOREIGN_TOO_SHORT && !c->fin;
-    /* an HTTP proxy answered, and SMTP follows (CONNECT: unsure since then) */
-    return f == SMTP_FOREIGN_YES || (f == SMTP_FOREIGN_HTTP && s->client != SMTP_UNSURE);
+    if (f == SMTP_FOREIGN_HTTP && s->client == SMTP_UNSURE) {
+        /* an HTTP proxy answered CONNECT, and SMTP follows */
+        smtp_pending_forget(s);
+        smtp_pending_push(s, SMTP_PENDING_BANNER);
+        return false;
+    }
+    return f == SMTP_FOREIGN_YES || f == SMTP_FOREIGN_HTTP;
 }
 
 enum smtp_turn smtp_server_turn(struct smtp_call *c)

@@ -10,11 +10,11 @@
 struct unsure_line {
     struct bytes text;
     struct smtp_command cmd;
-    size_t n; /* bytes of *c->in */
-    enum smtp_body_end end;
+    size_t end; /* in *c->in */
+    enum smtp_body_end body_end;
     bool stands_out; /* MAIL or RCPT */
     bool known;      /* any command that is written as it should be */
-    bool bare_lf;
+    bool bare_lf, crlf;
 };
 
 static bool greets(const struct smtp_command *cmd)
@@ -46,7 +46,7 @@ static void await_reply(struct smtp *s, const struct unsure_line *l)
     bool text = s->belief == SMTP_IS_TEXT;
     if (l->stands_out && l->cmd.verb == SMTP_VERB_RCPT)
         smtp_unsure_push(s, text ? SMTP_PENDING_RCPT_UNSURE : SMTP_PENDING_RCPT);
-    else if (l->known && !text)
+    else if ((l->known && !text) || s->belief == SMTP_IS_COMMAND)
         smtp_unsure_push(s, smtp_pending_of(&l->cmd));
     if (l->known && !text)
         s->facts.commands++;
@@ -68,7 +68,8 @@ static void odd_end(struct smtp *s)
 static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
     struct smtp *s = c->s;
-    smtp_take(c, l->n);
+    bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
+    smtp_held_or_taken(c, l->end, !l->crlf, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
     smtp_set(s, SMTP_CLIENT_SPOKE);
     if (smtp_is(s, SMTP_JUST_ODD)) {
         /* From here on servers that ended the data answer more often than those that didn't. */
@@ -77,7 +78,7 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
     }
     s->body = body;
     next_belief(s, l);
-    switch (l->end) {
+    switch (l->body_end) {
     case SMTP_BODY_GOES_ON:
         break;
     case SMTP_BODY_ENDS:
@@ -117,26 +118,29 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *
 enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
-    size_t end;
-    if (c->in->len == 0)
-        return SMTP_TURN_MORE;
-    bool whole = smtp_line_end(c, 0, &end);
-    if ((whole ? end : c->in->len) > c->cfg->line_max)
-        return smtp_long_begin(c);
+    size_t end, held = s->held, left = c->in->len > held ? c->in->len - held : 0;
+    if (left == 0)
+        return c->fin && held > 0 && c->in->len > 0 ? smtp_held_drop(c) : SMTP_TURN_MORE;
+    bool whole = smtp_line_end(c, held, &end);
+    if ((whole ? end - held : left) > c->cfg->line_max)
+        return held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);
     if (!whole && !c->fin)
         return SMTP_TURN_MORE;
-    struct bytes line = bytes_first(*c->in, whole ? end : c->in->len), rest = line;
+    struct bytes line = bytes_first(bytes_from(*c->in, held), whole ? end - held : left), rest = line;
     uint8_t body = s->body;
-    struct unsure_line l = {.end = smtp_body_scan(&body, &rest)};
-    l.n = line.len - rest.len; /* an odd end in the middle of it begins another line */
-    line = bytes_first(line, l.n);
-    if (l.n == 0) { /* it ended with the byte before, which nobody knew then */
+    struct unsure_line l = {.body_end = smtp_body_scan(&body, &rest)};
+    size_t n = line.len - rest.len; /* an odd end in the middle of it begins another line */
+    if (n == 0) {                   /* it ended with the byte before, which nobody knew then */
         s->body = body;
         odd_end(s);
         return SMTP_TURN_AGAIN;
     }
+    line = bytes_first(line, n);
+    l.end = held + n;
     l.text = smtp_line_text(line);
-    l.bare_lf = line.at[line.len - 1] == '\n' && (line.len == 1 || line.at[line.len - 2] != '\r');
+    bool lf = line.at[n - 1] == '\n';
+    l.crlf = (lf && n > 1 && line.at[n - 2] == '\r') || (!whole && rest.len == 0);
+    l.bare_lf = lf && !l.crlf;
     smtp_command_read(l.text, &l.cmd);
     l.stands_out = smtp_command_stands_out(&l.cmd);
     l.known = l.stands_out || (l.cmd.formed && l.cmd.verb != SMTP_VERB_MAIL && l.cmd.verb != SMTP_VERB_RCPT);

@@ -164,9 +164,9 @@ static void test_line_ends(void **state)
     /* empty lines, most servers answer them */
     PLAY(GREETING MAIL "C: \nC: \nc: \\n\nC: RCPT TO:<a>\nS: 500 x\nS: 500 x\nS: 500 x\nS: 250 ok\n",
          HELO SAW_MAIL "rcpt 0 <a>\nreply 0 250\n");
-    /* others don't */
+    /* others don't: from then on nobody knows which reply is whose */
     PLAY(GREETING MAIL "C: \nC: RCPT TO:<a>\nS: 250 ok\n" DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
-         HELO SAW_MAIL "rcpt 0 <a>\nreply 0 250\nmessage\n");
+         HELO SAW_MAIL "rcpt 0 <a>\nreply 0 250\nrcpt? 1 <x>\nmessage\n");
     /* the last line has no end */
     PLAY(GREETING MAIL "c: RCPT TO:<a>\n", HELO SAW_MAIL "rcpt 0 <a>\n");
     PLAY(GREETING MAIL "c: RCPT TO:<a>\\r\n", HELO SAW_MAIL "rcpt 0 <a>\n");
@@ -433,7 +433,7 @@ static void test_xexch50(void **state)
     PLAY(GREETING MAIL RCPT "c: XEXCH50 15 2\\r\\nRCPT TO:<abc>\\r\\n\nS: 500 no\nS: 250 ok\n",
          HELO SAW_MAIL SAW_RCPT "rcpt 1 <abc>\nreply 1 250\n");
     PLAY(GREETING MAIL RCPT "c: XEXCH50 15\\r\\nRCPT TO:<abc>\\r\\n\nS: 354 ok\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\nreply 1 250\n");
+         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
 }
 
 static void test_starttls(void **state)
