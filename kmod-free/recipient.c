@@ -78,17 +78,22 @@ static struct bytes decode(struct bytes b, uint8_t *out, size_t room)
     return bytes_of(out, n);
 }
 
+static bool is_ours(const struct reading *r, struct bytes d)
+{
+    struct ip_addr addr;
+    if (domain_set_has(r->local, d))
+        return true;
+    return r->server != NULL && domain_literal_address(d, &addr) && ip_addr_equal(&addr, r->server);
+}
+
 bool reading_is_local(struct reading *r, struct bytes domain)
 {
     uint8_t plain[DOMAIN_NAME_MAX + 2];
-    struct ip_addr addr;
     if (domain.len > DOMAIN_NAME_MAX + 1)
         return false;
     r->steps += domain.len + 1;
     struct bytes d = decode(domain, plain, sizeof plain);
-    if (domain_set_has(r->local, d))
-        return domain.len == 0 || d.len > 0;
-    return r->server != NULL && domain_literal_address(d, &addr) && ip_addr_equal(&addr, r->server);
+    return (d.len > 0 || domain.len == 0) && is_ours(r, d);
 }
 
 /* Something that looks like an address in brackets, with a tag or without. */
@@ -179,8 +184,9 @@ static void list(struct reading *r, struct bytes domain)
     struct bytes name = bytes_of(canonical, n);
     if (listed(out, name) || (n == 0 && !out->external))
         return;
-    if (n == 0 || domain.len > SHOW_MAX || out->domain_count == RECIPIENT_DOMAINS ||
-        n > RECIPIENT_TEXT - r->text_used) {
+    /* ... or one that only looks like ours: "local.example." where that server doesn't know the dot */
+    bool unlistable = n == 0 || domain.len > SHOW_MAX || (out->external && is_ours(r, name));
+    if (unlistable || out->domain_count == RECIPIENT_DOMAINS || n > RECIPIENT_TEXT - r->text_used) {
         out->domains_cut = true;
         return;
     }
