@@ -148,10 +148,9 @@ static void unknown_text(const struct summary *s, char *out, size_t room)
 {
     if (s->tried > 0)
         snprintf(out, room,
-                 "Can't tell: %" PRIu64
-                 " attempt%s to relay, and the capture shows the server's answer to only %" PRIu64
-                 " of them (refused).",
-                 s->tried, plural(s->tried), s->refused);
+                 "Can't tell: %" PRIu64 " attempt%s to relay: 0 accepted, %" PRIu64 " refused, and %" PRIu64
+                 " without an answer in the capture (as when the gateway ended the session).",
+                 s->tried, plural(s->tried), s->refused, s->tried - s->refused);
     else if (s->sessions == 0)
         snprintf(out, room, "Can't tell: no SMTP session found in %" PRIu64 " packet%s.", s->packets,
                  plural(s->packets));
