@@ -29,8 +29,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define GAP_FRAMES 6
-#define SWEEP_FLOWS 512
+#define GAP_FRAMES      6
+#define SWEEP_FLOWS     512
 /* On a port where SMTP was not expected: after so many bytes it isn't SMTP. */
 #define RECOGNISE_BYTES 65536
 
@@ -285,6 +285,27 @@ static void pick_up(struct engine *e, uint32_t flow)
     }
 }
 
+/*
+ * The capture kept only the beginning of this segment, and of any copy of it: the rest is a gap at
+ * once, so that what comes behind it stays in order with what the other side says.
+ */
+static void cut_short(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    const struct packet *p = &e->packet;
+    struct tcp_end *end = &s->tcp.of[from];
+    struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
+    if (p->payload.len == p->wire_len || !end->started ||
+        !seq_equal(end->stream.next, seq_add(at, (uint32_t)p->payload.len)))
+        return;
+    judge_pump(e, flow);
+    if (s->opaque || (from == ROLE_CLIENT && s->client_waits))
+        return; /* the reply that it waits for is still to come: found as a gap when the bytes are acknowledged */
+    end->beyond = end->has_beyond ? seq_later(end->beyond, stop) : stop;
+    end->has_beyond = true;
+    judge_gap(e, flow, from);
+}
+
 static struct verdict answered(struct engine *e, uint32_t flow, enum role from, enum tcp_answer answer)
 {
     struct session *s = &e->sessions[flow];
@@ -304,6 +325,8 @@ static struct verdict answered(struct engine *e, uint32_t flow, enum role from, 
         e->count.out_of_window++;
         break;
     }
+    if (answer == TCP_TAKEN && !engine_guards(e))
+        cut_short(e, flow, from);
     pick_up(e, flow);
     if (!s->condemned)
         judge_pump(e, flow);
