@@ -41,7 +41,7 @@ void engine_config_defaults(struct engine_config *cfg)
         .live = true,
         .max_flows = 65536,
         .stream_blocks = (64u << 20) / STREAM_BLOCK,
-        .stream_block_limit = (1u << 20) / STREAM_BLOCK,
+        .stream_block_limit = (4u << 20) / STREAM_BLOCK,
         .idle_ns = 1800 * NS_PER_S, /* RFC 5321 4.5.3.2 asks servers to wait 5 to 10 minutes */
         .handshake_ns = 30 * NS_PER_S,
         .closed_ns = 60 * NS_PER_S,

@@ -44,7 +44,7 @@ struct engine_config {
     struct event_sink sink;
 };
 
-/* Defaults: GUARD, 65,536 flows, 64 MiB of stream blocks, 1 MiB a stream, port 25. */
+/* Defaults: GUARD, 65,536 flows, 64 MiB of stream blocks, 4 MiB a stream (a receiver on Linux offers up to 6), port 25. */
 void engine_config_defaults(struct engine_config *);
 
 struct engine;

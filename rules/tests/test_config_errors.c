@@ -72,8 +72,8 @@ static void errors(void **state)
         {"limits { idle-timeout = 1s }", "1: limits: idle-timeout: '1s' is out of range (10s to 2592000s)"},
         {"limits { closed-timeout = 31d }", "1: limits: closed-timeout: '31d' is out of range (1s to 2592000s)"},
         {"syslog { interval = 2d }", "1: syslog: interval: '2d' is out of range (0s to 86400s)"},
-        {"limits {\n memory = 1M\n stream-memory = 2M }", "3: limits: stream-memory is larger than memory"},
-        {"limits { memory = 1M\n}", ""}, /* as much as the default of stream-memory */
+        {"limits {\n memory = 4M\n stream-memory = 5M }", "3: limits: stream-memory is larger than memory"},
+        {"limits { memory = 4M\n}", ""}, /* as much as the default of stream-memory */
         {"limits {\n line-length = 64k\n stream-memory = 100k }",
          "3: limits: stream-memory holds less than two lines of line-length"},
         /* tags */
