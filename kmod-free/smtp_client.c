@@ -169,8 +169,8 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
 {
     struct smtp *s = c->s;
     struct bytes line = bytes_first(bytes_from(*c->in, s->held), end - s->held);
-    struct command_line l = {.text = smtp_line_text(line), .end = end};
-    l.bare_lf = line.at[line.len - 1] == '\n' && (line.len == 1 || line.at[line.len - 2] != '\r');
+    struct command_line l = {
+        .text = smtp_line_text(line), .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
     smtp_command_read(l.text, &l.cmd);
     if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
         l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd) : !blank(l.cmd.argument);

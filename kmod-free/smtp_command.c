@@ -33,6 +33,13 @@ static bool has(struct bytes b, uint8_t c)
     return b.len > 0 && memchr(b.at, c, b.len) != NULL;
 }
 
+enum smtp_ending smtp_line_ending(struct bytes line)
+{
+    if (line.len == 0 || line.at[line.len - 1] != '\n')
+        return SMTP_ENDS_NOT;
+    return line.len > 1 && line.at[line.len - 2] == '\r' ? SMTP_ENDS_CRLF : SMTP_ENDS_LF;
+}
+
 struct bytes smtp_line_text(struct bytes line)
 {
     if (line.len > 0 && line.at[line.len - 1] == '\n')

@@ -42,6 +42,13 @@ void smtp_command_read(struct bytes line, struct smtp_command *out);
  */
 RW_CHECK bool smtp_command_stands_out(const struct smtp_command *c);
 
+/* How a line ends. */
+enum smtp_ending {
+    SMTP_ENDS_NOT = 1, /* it stands last, and without an end */
+    SMTP_ENDS_LF,      /* LF alone */
+    SMTP_ENDS_CRLF,
+};
+enum smtp_ending smtp_line_ending(struct bytes line);
 /* The line without the LF and the CRs before it. */
 struct bytes smtp_line_text(struct bytes line);
 /* NUL, or a CR that doesn't belong to the line's end. */

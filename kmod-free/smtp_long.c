@@ -109,7 +109,7 @@ static enum smtp_turn judge_split(struct smtp_call *c, size_t n)
 static enum smtp_turn end_long(struct smtp_call *c, size_t end)
 {
     struct smtp *s = c->s;
-    bool crlf = end > 1 && c->in->at[end - 1] == '\n' && c->in->at[end - 2] == '\r';
+    bool crlf = smtp_line_ending(bytes_first(*c->in, end)) == SMTP_ENDS_CRLF;
     smtp_take(c, end);
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT);
     s->passed = 0;

@@ -14,7 +14,8 @@ struct unsure_line {
     enum smtp_body_end body_end;
     bool stands_out; /* MAIL or RCPT */
     bool known;      /* any command that is written as it should be */
-    bool bare_lf, crlf;
+    bool bare_lf;
+    bool complete; /* for all servers: CRLF, or nothing follows */
 };
 
 static bool greets(const struct smtp_command *cmd)
@@ -69,7 +70,7 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
 {
     struct smtp *s = c->s;
     bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
-    smtp_held_or_taken(c, l->end, !l->crlf, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
+    smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
     smtp_set(s, SMTP_CLIENT_SPOKE);
     if (smtp_is(s, SMTP_JUST_ODD)) {
         /* From here on servers that ended the data answer more often than those that didn't. */
@@ -138,9 +139,9 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
     line = bytes_first(line, n);
     l.end = held + n;
     l.text = smtp_line_text(line);
-    bool lf = line.at[n - 1] == '\n';
-    l.crlf = (lf && n > 1 && line.at[n - 2] == '\r') || (!whole && rest.len == 0);
-    l.bare_lf = lf && !l.crlf;
+    enum smtp_ending ending = smtp_line_ending(line);
+    l.complete = ending == SMTP_ENDS_CRLF || (!whole && rest.len == 0);
+    l.bare_lf = ending == SMTP_ENDS_LF;
     smtp_command_read(l.text, &l.cmd);
     l.stands_out = smtp_command_stands_out(&l.cmd);
     l.known = l.stands_out || (l.cmd.formed && l.cmd.verb != SMTP_VERB_MAIL && l.cmd.verb != SMTP_VERB_RCPT);

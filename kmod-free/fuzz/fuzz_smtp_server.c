@@ -155,8 +155,6 @@ static void bdat(struct bytes line)
 {
     char text[64];
     uint64_t octets = 0;
-    size_t at = 4;
-    int used = 0;
     struct server *s = &w.server;
     snprintf(text, sizeof(text), "%.*s", (int)(line.len < 63 ? line.len : 63), (const char *)line.at);
     if (!has(CHUNKING) || !s->ehlo) {
@@ -164,14 +162,15 @@ static void bdat(struct bytes line)
         return;
     }
     if (has(SLOPPY_COUNTS)) {
-        unsigned n = 0;
-        if (sscanf(text + 4, "%u %n", &n, &used) < 1) {
+        char *end;
+        octets = (unsigned)strtoul(text + 4, &end, 10); /* 2^32 + 5 is 5, as with sscanf's %u */
+        if (end == text + 4) {
             say("501 how many\r\n");
             return;
         }
-        octets = n;
-        s->last = strncasecmp(text + 4 + used, "LAST", 4) == 0;
+        s->last = strncasecmp(end + strspn(end, " \t\v\f\r"), "LAST", 4) == 0;
     } else {
+        size_t at = 4;
         while (text[at] == ' ' || text[at] == '\t')
             at++;
         if (at == 4 || text[at] < '0' || text[at] > '9') {

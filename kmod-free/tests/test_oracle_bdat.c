@@ -37,7 +37,7 @@ static void says(struct play *p, enum role from, const char *text)
 /* %n and the like: the payload's length, in the table's own notation. */
 static size_t put_number(const char *what, uint8_t *out, size_t room)
 {
-    char text[32];
+    char text[32] = "";
     size_t n = sizeof(PAYLOAD) - 1;
     int len = 0;
     if (what[0] == 'n')

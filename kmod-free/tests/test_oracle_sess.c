@@ -56,9 +56,10 @@ static void client_says(struct play *p, const char *word, size_t len, const char
         {"plain-EHLO", "EHLO plain.example\r\n"},
         {"STARTTLS2", "STARTTLS\r\n"},
     };
-    static uint8_t bytes[64 * 1024];
-    if (len == 3 && strncmp(word, "raw", 3) == 0)
+    if (len == 3 && strncmp(word, "raw", 3) == 0) {
+        static uint8_t bytes[64 * 1024];
         play_feed(p, ROLE_CLIENT, bytes_of(bytes, play_unescape(raw, strlen(raw), bytes, sizeof(bytes))));
+    }
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++)
         if (strlen(WORDS[i].word) == len && strncmp(WORDS[i].word, word, len) == 0)
             says(p, ROLE_CLIENT, WORDS[i].text);

@@ -90,9 +90,11 @@ static void client_writes(struct play *p, const char *raw)
 }
 
 /* One row as one server had it. */
-static void play_row(struct play *p, const struct oracle *o, size_t row, const char *server)
+static void play_row(struct play *p, const struct oracle *o, size_t row, const char *server, struct seen *seen)
 {
     const char *kind = oracle_cell(o, row, "kind"), *codes = oracle_server_cell(o, row, server, "_code");
+    p->on_event = on_event;
+    p->ctx = seen;
     play_start(p, SMTP_FROM_BANNER);
     server_says(p, "220");
     if (strcmp(kind, "pre") != 0) {
@@ -136,9 +138,7 @@ static void judge_row(struct play *p, const struct oracle *o, size_t row, struct
     t->rows++;
     for (size_t i = 0; i < ORACLE_SERVERS; i++) {
         struct seen seen = {.local = local};
-        p->on_event = on_event;
-        p->ctx = &seen;
-        play_row(p, o, row, oracle_servers[i]);
+        play_row(p, o, row, oracle_servers[i], &seen);
         bool must = strcmp(want, "EXTERNAL") == 0 || strcmp(want, "OPENS_TX") == 0;
         if (must && oracle_lists(outside, oracle_servers[i])) {
             not_read |= seen.rcpts == 0;
