@@ -92,8 +92,8 @@ static void test_many_recipients(void **state)
         s += sprintf(s, "S: %d x\n", i % 2 ? 250 : 550);
         e += sprintf(e, "reply %d %d\n", i, i % 2 ? 250 : 550);
     }
-    strcpy(s, "S: 354 go\nC: RCPT TO:<x>\nC: .\nS: 250 ok\n");
-    strcpy(e, "message\n");
+    (void)sprintf(s, "S: 354 go\nC: RCPT TO:<x>\nC: .\nS: 250 ok\n");
+    (void)sprintf(e, "message\n");
     PLAY(script, expect);
 }
 
