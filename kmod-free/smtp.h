@@ -21,13 +21,14 @@
  * As long as every reply was the one that was due, the dialogue is sure of its
  * state, and only then are bytes passed over unlooked-at: a body up to CRLF.CRLF,
  * the octets of a BDAT chunk. Whatever takes that certainty away (missing bytes,
- * an odd end of data with anything behind it, an odd BDAT, an over-long line, a
- * reply that fits no command) makes it *unsure*: then nothing waits, nothing is
- * passed over, and every line of the client that looks like a command counts as
- * one. Missing bytes are nobody's fault: a reply that fits makes sure again.
- * After the other causes the session stays unsure to its end, because the number
- * of replies under way is no longer known, and an attacker would use that to
- * have a body seen where the server reads commands.
+ * an odd end of data with anything behind it, an odd BDAT, an over-long line, a line
+ * that not every server takes as one with more behind it, a reply that fits no
+ * command) makes it *unsure*: then nothing waits, nothing is passed over, and every
+ * line of the client that looks like a command counts as one. Missing bytes are
+ * nobody's fault: a reply that fits makes sure again. After the other causes the
+ * session stays unsure to its end, because the number of replies under way is no
+ * longer known, and an attacker would use that to have a body seen where the server
+ * reads commands (fuzz_smtp_server has such attacks in its corpus).
  *
  * Limits: the queue of pending commands is short (runs of the same command
  * count as one entry); when it is full the client's side waits for replies. Lines

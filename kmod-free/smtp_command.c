@@ -184,7 +184,7 @@ bool smtp_command_stands_out(const struct smtp_command *c)
 {
     struct bytes a = c->argument;
     if (c->verb == SMTP_VERB_MAIL)
-        return c->formed && (has(a, '<') || has(a, '@'));
+        return c->formed && begins_with_address(a);
     if (c->verb != SMTP_VERB_RCPT)
         return false;
     if (c->formed)

@@ -92,12 +92,22 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
     }
 }
 
+/* Behind an odd end: a command, and not the text of somebody who ends lines with LF and writes "mail from: me@x". */
+static bool smuggles(const struct smtp *s, const struct unsure_line *l)
+{
+    if (!smtp_is(s, SMTP_ODD) || smtp_is(s, SMTP_SAID_SMUGGLING))
+        return false;
+    if (smtp_is(s, SMTP_JUST_ODD))
+        return l->stands_out || greets(&l->cmd);
+    bool bracket = l->cmd.argument.len > 0 && l->cmd.argument.at[0] == '<';
+    return l->stands_out && (l->cmd.verb == SMTP_VERB_RCPT || bracket);
+}
+
 static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
     struct smtp *s = c->s;
     bool suspect = s->belief != SMTP_IS_COMMAND;
-    if (smtp_is(s, SMTP_ODD) && !smtp_is(s, SMTP_SAID_SMUGGLING) &&
-        (l->stands_out || (smtp_is(s, SMTP_JUST_ODD) && greets(&l->cmd)))) {
+    if (smuggles(s, l)) {
         smtp_set(s, SMTP_SAID_SMUGGLING);
         return smtp_trouble(c, SMTP_SMUGGLING, true, l->text);
     }

@@ -191,6 +191,38 @@ static void test_lf_inside_an_address(void **state)
          HELO "mail a@b\nrcpt 0 c@d\nreply 0 250\nmessage\n");
 }
 
+static void test_lf_in_doubt(void **state)
+{
+    (void)state;
+    /* a RCPT with nothing before the LF, and one while unsure */
+    PLAY(GREETING MAIL "c: RCPT TO:\\n<u@ext.example>\\r\\n\nS: 250 ok\n",
+         HELO SAW_MAIL "rcpt? 0 \\x0a<u@ext.example>\n");
+    PLAY(GREETING MAIL "C: BDAT 5\nS: 500 what\nc: RCPT TO:<u@\\next.example>\\r\\n\nS: 250 ok\n",
+         HELO SAW_MAIL "rcpt? 0 <u@\nrcpt? 1 <u@\\x0aext.example>\nreply 0 250\n");
+    /* lines that end so, one flight: did the server answer each? All lines count from then on */
+    PLAY(GREETING "c: MAIL FROM:<a>\\nRCPT TO:<b>\\nDATA\\r\\n\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: RCPT TO:<x>\n"
+                  "C: .\nS: 250 ok\n",
+         HELO "mail <a>\nrcpt 0 <b>\nreply 0 250\nrcpt? 1 <x>\nmessage\n");
+    /* each answered before the next: it is known, and nothing is in doubt */
+    PLAY(GREETING "c: MAIL FROM:<a>\\n\nS: 250 ok\nc: RCPT TO:<b>\\n\nS: 250 ok\nc: DATA\\n\nS: 354 go\n"
+                  "c: RCPT TO:<x>\\r\\n.\\r\\n\nS: 250 ok\n",
+         HELO "mail <a>\nrcpt 0 <b>\nreply 0 250\nmessage\n");
+    PLAY(GREETING "C: \nS: 500 what\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n", SAW_BODY "message\n");
+}
+
+/*
+ * Replies that are under way when the dialogue could think itself sure again, and that would
+ * make it take a later DATA for the one that got the 354: what a text hides then are commands.
+ */
+static void test_replies_under_way(void **state)
+{
+    (void)state;
+    PLAY(TO_BODY "c: x\\n.\\nj\\r\\nj\\r\\nj\\r\\n.\\r\\n\nS: 250 odd end\nC: MAIL FROM:<a@b>\nS: 500 j\n"
+                 "C: RCPT TO:<b>\nS: 500 j\nC: DATA\nS: 500 j\nC: NOOP\nS: 500 .\nC: .\nS: 250 MAIL\nC: NOOP\n"
+                 "S: 250 RCPT\nC: DATA\nS: 354 the first DATA\nC: MAIL FROM:<a@b>\nC: RCPT TO:<x>\n",
+         SAW_BODY "message\nmail <a@b>\nrcpt 1 <b>\nreply 1 500\nmessage\nmail? <a@b>\nrcpt? 2 <x>\n");
+}
+
 static void test_replies(void **state)
 {
     (void)state;
@@ -272,7 +304,7 @@ static void test_innocent_texts(void **state)
         "c: bare\\nLF\\nRCPT TO:<a@b.example>\\nlines\\n\nC: \n", /* no lone dot */
         "c: bare CR\\rRCPT TO:<a@b.example>\\r\nC: \n",
         "c: {A*70000}\\r\\n\n",
-        "c: x\\n.\\nordinary text\\nMail from: Bob\\nMail me\\r\\n\n",
+        "c: x\\n.\\nordinary text\\nMail from: Bob <b@x>\\nMail me\\r\\n\n",
         "c: x\\n.\\nRcptwall is a daemon\\nHelo Bob\\nEHLO\\nQUIT\\n\nC: \n",
         "c: .\\t\\r\\n.\\x0b. \\r\\n\\xe2\\x80\\xa8.\\xe2\\x80\\xa8RCPT TO:<x@y>\\r\\n\n",
         "c: \\x85.\\x85RCPT TO:<a@b>\\r\\n.\\x1a\\r\\nRCPT TO:<a@b>\\r\\n\n",
@@ -320,6 +352,8 @@ static void test_smuggling(void **state)
     PLAY(TO_BODY "c: .\\nMAIL FROM:<m>\\nRCPT TO:<r>\\n\n", SAW_BODY "smuggling?\nmail? <m>\nrcpt? 1 <r>\n");
     PLAY(GREETING MAIL RCPT "c: DATA\\r\\n.\\r\\r\\nEHLO x\\r\\nMAIL FROM:<m>\\r\\nRCPT TO:<r>\\r\\n\nS: 354 go\n",
          SAW_BODY "smuggling?\nhelo? x\nmail? <m>\nrcpt? 1 <r>\n");
+    /* a sender alone, as a text may have it, is none */
+    PLAY(TO_BODY "c: x\\n.\\ntext\\nmail from: me@x\\n\nC: \nC: .\nS: 250 ok\n", SAW_BODY "mail?  me@x\nmessage\n");
     /* not at once, and in the grammars' union */
     PLAY(TO_BODY "c: x\\n.\\njunk\\nNOOP\\n rcpt cc:<r>\\n\n", SAW_BODY "smuggling?\nrcpt? 1  cc:<r>\n");
     /* once a body; in the next one again; never sure any more */
@@ -743,6 +777,8 @@ int main(void)
         cmocka_unit_test(test_union_of_grammars),
         cmocka_unit_test(test_line_ends),
         cmocka_unit_test(test_lf_inside_an_address),
+        cmocka_unit_test(test_lf_in_doubt),
+        cmocka_unit_test(test_replies_under_way),
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_replies_that_do_not_fit),
         cmocka_unit_test(test_banner),
