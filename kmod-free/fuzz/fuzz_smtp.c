@@ -3,12 +3,14 @@
  * The dialogue's D4: the same bytes give the same events however they were cut. The
  * input is a script in pieces separated by 0xfe: 'c' and raw bytes of the client, 'C'
  * the same and CRLF, 's' and 'S' of the server, 'g' a gap of the client, 'h' of the
- * server. The first byte says how the session begins and how long lines may be. It is
- * played in these pieces, in single bytes, and in pieces of other lengths.
+ * server, 'p' a secret at an AUTH prompt, 'P' one behind AUTH PLAIN. The first byte says how the session begins and how
+ * long lines may be. It is played in these pieces, in single bytes, and in pieces of other lengths. No event may show
+ * the secret (D5).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kmod-free/smtp_internal.h"
 #include "kmod-free/tests/support_smtp.h"
 
 #define INPUT_MAX 4096
@@ -25,6 +27,23 @@ static void feed(struct play *p, enum role from, struct bytes b, size_t step)
         play_feed(p, from, b);
 }
 
+#define SECRET "c2VjcmV0LXNlY3JldA=="
+
+static void no_secret(void *ctx, const struct smtp_event *ev)
+{
+    (void)ctx;
+    if (ev->text.len > 0 && memmem(ev->text.at, ev->text.len, SECRET, sizeof(SECRET) - 1) != NULL)
+        abort();
+}
+
+/* Only where it begins a line. */
+static void say_secret(struct play *p, uint8_t op, size_t step)
+{
+    bool fits = op == 'p' ? p->s.client == SMTP_AT_PROMPT : p->s.client == SMTP_AT_COMMAND;
+    if (fits && p->len[ROLE_CLIENT] == 0)
+        feed(p, ROLE_CLIENT, bytes_str(op == 'p' ? SECRET "\r\n" : "AUTH PLAIN " SECRET "\r\n"), step);
+}
+
 static void one_piece(struct play *p, struct bytes piece, size_t step)
 {
     static uint8_t line[INPUT_MAX + 2];
@@ -33,6 +52,10 @@ static void one_piece(struct play *p, struct bytes piece, size_t step)
     uint8_t op = piece.at[0];
     if (op == 'g' || op == 'h') {
         play_gap(p, op == 'g' ? ROLE_CLIENT : ROLE_SERVER);
+        return;
+    }
+    if (op == 'p' || op == 'P') {
+        say_secret(p, op, step);
         return;
     }
     struct bytes said = bytes_from(piece, 1);
@@ -68,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct play *p; /* one for all inputs; play_start forgets the last one */
     if (p == NULL)
         p = play_new();
+    p->on_event = no_secret;
     play(p, bytes_of(data, size), 0);
     struct smtp_facts facts = p->s.facts;
     memcpy(whole, p->events, p->events_len + 1);
