@@ -4,7 +4,7 @@
  * command's verb under every reading that some real server gives it, and answers
  * external if any of them ends outside (invariants A1, D3).
  *
- * Readings that are unfolded, to any depth and with work linear in the length:
+ * Readings that are unfolded, to any depth (IMCEA: 16) and with work linear in the length:
  * source routes, percent hack, bang paths, several @, quoting and escapes,
  * comments, lists, missing or unbalanced brackets, address literals, Exchange's
  * IMCEA encapsulation (MS-OXCMAIL). VERP, SRS, BATV and +tags of a local domain
@@ -42,7 +42,7 @@ struct recipient {
     bool malformed;      /* holds bytes that RFC 5321 forbids and servers disagree about: NUL, bare CR, ... */
     uint32_t via;        /* enum via bits */
     uint8_t domain_count;
-    bool domains_cut;    /* there were more than fit */
+    bool domains_cut;    /* there were more than fit, or one that no name server could hold */
     struct bytes domains[RECIPIENT_DOMAINS]; /* canonical form, no repeats; lie in text */
     struct bytes shown;  /* the address as written, without <> and parameters; borrowed from `argument` */
     uint8_t text[RECIPIENT_TEXT];

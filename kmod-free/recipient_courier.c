@@ -60,7 +60,7 @@ static void comment(struct lexer *x)
     put(x, CODE_SPLIT);
 }
 
-static void quoted(struct lexer *x)
+static void quoted_string(struct lexer *x)
 {
     put(x, CODE_OPEN);
     for (x->at++; x->at < x->in.len && x->in.at[x->at] != '"'; x->at++) {
@@ -100,14 +100,14 @@ static struct bytes tokenise(struct reading *r, struct bytes in)
         if (c == '(')
             comment(&x);
         else if (c == '"')
-            quoted(&x);
+            quoted_string(&x);
         else
             other(&x, c);
     }
     return bytes_of(r->work, x.used);
 }
 
-/* Atoms with single dots between them, at least one dot; a dot at the end is fine. */
+/* Atoms with single dots between them, at least one dot. */
 static bool is_domain(struct reading *r, struct bytes d)
 {
     bool dot = true, any = false;
@@ -130,7 +130,8 @@ static void follow(struct reading *r, struct bytes domain, struct bytes user)
     if (hop < user.len) {
         struct bytes next = bytes_from(user, hop + 1);
         r->via |= hop == at ? 0 : VIA_PERCENT;
-        if (reading_plausible(next) && !reading_is_local(r, next) && !bytes_equal(next, bytes_str("127.0.0.1"))) {
+        if (is_domain(r, next) && reading_plausible(next) && !reading_is_local(r, next) &&
+            !bytes_equal(next, bytes_str("127.0.0.1"))) {
             reading_external(r, next);
             return;
         }
@@ -149,6 +150,13 @@ static bool strip_own_literal(struct reading *r, struct bytes *path, struct byte
     return true;
 }
 
+static struct bytes without_dots(struct bytes d)
+{
+    while (d.len > 0 && d.at[d.len - 1] == '.')
+        d.len--;
+    return d;
+}
+
 void read_courier(struct reading *r, struct bytes arg)
 {
     struct bytes path, literal;
@@ -164,12 +172,12 @@ void read_courier(struct reading *r, struct bytes arg)
     size_t colon = reading_last(r, t, CODE_COLON);
     if (!own) {
         size_t percent = reading_last(r, t, CODE_PERCENT);
-        if (at == t.len || !is_domain(r, bytes_from(t, at + 1)))
+        if (at == t.len || !is_domain(r, without_dots(bytes_from(t, at + 1))))
             return;
         if (percent < t.len && percent > at)
             at = percent;
     }
-    struct bytes user = bytes_first(t, at), domain = own ? literal : bytes_from(t, at + 1);
+    struct bytes user = bytes_first(t, at), domain = own ? literal : without_dots(bytes_from(t, at + 1));
     if (first < at)
         r->via |=
             reading_first(r, user, ',') < user.len || reading_first(r, user, ';') < user.len ? VIA_LIST : VIA_MULTI_AT;

@@ -106,11 +106,11 @@ void read_qpsmtpd(struct reading *r, struct bytes arg);
 void read_fallback(struct reading *r, struct bytes arg);
 
 /*
- * Exchange's encapsulation (MS-OXCMAIL): does the local part hold an SMTP address?
+ * Exchange's encapsulation (MS-OXCMAIL): does the local part in hold an SMTP address?
  * Writes it with <> around it; returns its length, 0 if there is none, room + 1 if it
  * doesn't fit.
  */
-size_t imcea_unfold(struct bytes local_part, uint8_t *out, size_t room);
+size_t imcea_unfold(struct bytes in, uint8_t *out, size_t room);
 
 /* recipient_read, and how many bytes were looked at in all. */
 size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr *server, struct bytes argument,

@@ -366,6 +366,12 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
             reading_local(r, before, h.rest);
             return false;
         }
+        if (h.domain.len == 0 && h.rest.len == 0) { /* a lone operator is the postmaster's */
+            reading_local(r, h.domain, h.rest);
+            return false;
+        }
+        while (h.domain.len > 1 && h.domain.at[h.domain.len - 1] == '.' && h.domain.at[h.domain.len - 2] == '.')
+            h.domain.len--;
         if (bad_domain(r, h.domain))
             return false;
         if (h.at && reading_last(r, h.rest, CODE_AT) < h.rest.len)

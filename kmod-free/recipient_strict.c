@@ -51,7 +51,7 @@ static bool host_name(struct reading *r, struct bytes b)
             return false;
         before = c;
     }
-    return before != '.';
+    return before != '.' && before != '\\';
 }
 
 /* < up to the first >, the last @, and a route that is cut off at the first colon. */
@@ -142,6 +142,8 @@ void reading_next_hop(struct reading *r, struct bytes a)
         a = bytes_from(a, 1);
     while (a.len > 0 && (a.at[a.len - 1] == '<' || a.at[a.len - 1] == '>'))
         a.len--;
+    while (a.len > 0 && a.at[a.len - 1] == '"')
+        a.len--;
     size_t colon = reading_first(r, a, ':'), at = reading_last(r, a, '@');
     if (a.len > 0 && a.at[0] == '@' && colon < a.len) {
         size_t comma = reading_first(r, a, ',');
@@ -206,8 +208,8 @@ void read_qpsmtpd(struct reading *r, struct bytes arg)
         return;
     if (is_quoted(r, user)) {
         size_t n = dequote(r, user);
-        memmove(r->work + n, domain.at - 1, domain.len + 1);
-        path = bytes_of(r->work, n + 1 + domain.len);
+        memmove(r->work + n, path.at + at, path.len - at); /* both lie in r->work */
+        path = bytes_of(r->work, n + path.len - at);
         if (path.at[0] == '@' || path.at[0] == '<')
             r->via |= VIA_QUOTED;
     } else if (!is_alnum(user.at[0]) && strchr("!#%&*+=?^_`{|}~$'-/", user.at[0]) == NULL) {

@@ -24,9 +24,7 @@ static const struct ip_addr servers[] = {
 static const struct domain_set *our_domains(void)
 {
     static struct domain_set *set;
-    static const char *const names[] = {"local.example", "mail.local.example", ".wide.example",
-                                        "b\xc3\xbc"
-                                        "cher.example",
+    static const char *const names[] = {"local.example", "mail.local.example", ".wide.example", "\xc3\xbc.example",
                                         "[IPv6:2001:db8::1]"};
     if (set != NULL)
         return set;
