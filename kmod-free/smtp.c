@@ -37,6 +37,7 @@ void smtp_take(struct smtp_call *c, size_t n)
 {
     *c->in = bytes_from(*c->in, n);
     c->s->scanned = 0;
+    c->s->searched = 0;
     c->s->said = 0;
 }
 
@@ -73,6 +74,7 @@ void smtp_become_unsure(struct smtp *s, enum smtp_belief belief)
     s->belief = (uint8_t)belief;
     s->chunk_left = 0;
     smtp_clear(s, SMTP_BARRIER | SMTP_PASSING | SMTP_IN_DOUBT | SMTP_DOUBT_LF);
+    smtp_client_may_go_on(s);
 }
 
 void smtp_lose_trust(struct smtp *s, enum smtp_belief belief)
@@ -85,7 +87,7 @@ void smtp_become_sure(struct smtp *s, enum smtp_client_state state)
 {
     s->client = (uint8_t)state;
     s->belief = SMTP_IS_COMMAND;
-    smtp_clear(s, SMTP_PASSING);
+    smtp_clear(s, SMTP_PASSING | SMTP_ANYWHERE);
 }
 
 void smtp_begin_body(struct smtp *s)
@@ -139,8 +141,11 @@ void smtp_gap(struct smtp *s, enum role from)
     }
     bool text = s->client == SMTP_IN_BODY || s->client == SMTP_IN_CHUNK ||
                 (s->client == SMTP_UNSURE && s->belief == SMTP_IS_TEXT);
+    bool chunk = s->client == SMTP_IN_CHUNK;
     smtp_become_unsure(s, text ? SMTP_IS_TEXT : SMTP_MAY_BE_ANYTHING);
-    s->scanned = s->held = s->passed = s->said = 0;
+    if (chunk)
+        smtp_set(s, SMTP_ANYWHERE);
+    s->scanned = s->searched = s->held = s->passed = s->said = 0;
     s->body = SMTP_BODY_BREAK;
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT | SMTP_CLIENT_SPOKE);
 }

@@ -101,6 +101,7 @@ struct smtp {
     uint64_t chunk_left;     /* BDAT octets still to come */
     uint32_t scanned;        /* bytes of the incomplete client line that were already searched for its end */
     uint32_t server_scanned; /* the same of the server's */
+    uint32_t searched;       /* bytes of the front line in which a RCPT was looked for that begins anywhere */
     uint32_t held;           /* bytes at the front of the client's side that were judged under one reading */
     uint32_t passed;         /* bytes of an over-long client line that were taken already */
     uint32_t rcpt_replies;   /* ordinal of the RCPT whose reply comes next */

@@ -114,6 +114,9 @@ static void await_reply(struct smtp *s, const struct command_line *l)
         kind = SMTP_PENDING_PLAIN;
     if (kind == SMTP_PENDING_XEXCH50 && !smtp_xexch50_read(l->cmd.argument, &s->chunk_left))
         kind = SMTP_PENDING_OTHER;
+    bool octets = l->cmd.verb == SMTP_VERB_BDAT || l->cmd.verb == SMTP_VERB_XEXCH50;
+    if (octets && s->client != SMTP_IN_CHUNK && !(l->cmd.formed && s->facts.chunking_offered && s->chunk_left == 0))
+        smtp_set(s, SMTP_ANYWHERE);
     if (kind == SMTP_PENDING_AUTH)
         s->facts.auth_used = true;
     smtp_pending_push(s, kind);

@@ -193,6 +193,15 @@ bool smtp_command_stands_out(const struct smtp_command *c)
     return colon != NULL && begins_with_address(bytes_from(a, (size_t)(colon - a.at) + 1));
 }
 
+bool smtp_rcpt_find(struct bytes b, size_t from, size_t *at)
+{
+    struct bytes word = bytes_str("RCPT");
+    for (*at = from; *at + word.len <= b.len; ++*at)
+        if (bytes_begin_nocase(bytes_from(b, *at), word))
+            return true;
+    return false;
+}
+
 bool smtp_address_open(struct bytes argument)
 {
     struct bytes a = skip_junk(argument);

@@ -58,6 +58,8 @@ RW_CHECK bool smtp_line_dirty(struct bytes text);
  * it, when the beginning of an over-long line is gone.
  */
 struct bytes smtp_rcpt_argument(struct bytes behind_verb);
+/* Where "RCPT" (any case) stands next in b, not before `from`. */
+RW_CHECK bool smtp_rcpt_find(struct bytes b, size_t from, size_t *at);
 /* No end of the address is in sight: "<a@b", "a@b", blanks. */
 RW_CHECK bool smtp_address_open(struct bytes argument);
 

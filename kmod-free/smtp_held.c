@@ -44,7 +44,7 @@ void smtp_held_or_taken(struct smtp_call *c, size_t end, bool goes_on, bool open
     }
     s->held = (uint32_t)end;
     s->said = 0;
-    s->scanned = 0;
+    s->scanned = s->searched = 0;
     if (!goes_on)
         smtp_set(s, SMTP_HELD_WHOLE);
 }

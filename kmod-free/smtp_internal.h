@@ -53,6 +53,7 @@ enum smtp_flag {
     SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
     SMTP_CLIENT_FIRST = 1 << 21,     /* the client's side may go on: its bytes come before further replies */
     SMTP_CLIENT_WAITS = 1 << 22,     /* it was told to: there are bytes */
+    SMTP_ANYWHERE = 1 << 26,         /* octets were sent whose end isn't known: a command may begin inside a line */
     SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
     SMTP_DOUBT_LF = 1 << 25,         /* the latter */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
@@ -133,6 +134,8 @@ enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal);
 /* Drops whole entries at the front. */
 void smtp_pending_drop(struct smtp *s, unsigned entries);
 void smtp_pending_forget(struct smtp *s);
+/* Where it was told to wait and need not any more, what it has to say comes before further replies. */
+void smtp_client_may_go_on(struct smtp *s);
 
 /* smtp.c */
 enum smtp_turn smtp_trouble(struct smtp_call *c, enum smtp_trouble trouble, bool suspect, struct bytes text);

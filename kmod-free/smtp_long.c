@@ -45,14 +45,15 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
         s->facts.auth_used |= cmd->verb == SMTP_VERB_AUTH;
         smtp_become_unsure(s, cmd->verb == SMTP_VERB_DATA ? SMTP_BEHIND_DATA : SMTP_IS_COMMAND);
         smtp_set(s, SMTP_DISTRUST);
-    } else if (smtp_is(s, SMTP_JUST_ODD)) {
-        smtp_clear(s, SMTP_JUST_ODD);
-        smtp_set(s, SMTP_DISTRUST);
     } else if (s->belief == SMTP_BEHIND_DATA) {
         s->belief = counts ? SMTP_IS_COMMAND : SMTP_IS_TEXT;
     }
-    smtp_clear(s, SMTP_DATA_LAST);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD);
     smtp_set(s, SMTP_LONG | SMTP_CLIENT_SPOKE);
+    if (cmd->verb == SMTP_VERB_BDAT || cmd->verb == SMTP_VERB_XEXCH50)
+        smtp_set(s, SMTP_ANYWHERE);
+    /* the RCPT in front is not one that begins inside */
+    s->searched = cmd->verb == SMTP_VERB_RCPT && counts ? (uint32_t)(cmd->argument.at - c->in->at) : 0;
     s->passed = 0;
     s->said = 0;
     return t;
@@ -85,8 +86,10 @@ static void pass(struct smtp_call *c, size_t n)
 {
     struct smtp *s = c->s;
     uint32_t scanned = s->scanned > n ? s->scanned - (uint32_t)n : 0;
+    uint32_t searched = s->searched > n ? s->searched - (uint32_t)n : 0;
     smtp_take(c, n);
     s->scanned = scanned;
+    s->searched = searched;
     s->passed = (uint32_t)((s->passed + n) % SPLIT);
 }
 
@@ -117,6 +120,22 @@ static enum smtp_turn end_long(struct smtp_call *c, size_t end)
     return SMTP_TURN_AGAIN;
 }
 
+/* SMTP_ANYWHERE: a RCPT that begins in the first n bytes, of the `end` that are there. SMTP_TURN_MORE: none. */
+static enum smtp_turn judge_inside(struct smtp_call *c, size_t n, size_t end)
+{
+    struct smtp *s = c->s;
+    struct smtp_command cmd;
+    size_t at, window = c->cfg->line_max;
+    struct bytes where = bytes_first(*c->in, n + 3); /* the word may reach over the border */
+    if (!smtp_is(s, SMTP_ANYWHERE) || !smtp_rcpt_find(bytes_first(where, end), s->searched, &at)) {
+        s->searched = n > s->searched ? (uint32_t)n : s->searched;
+        return SMTP_TURN_MORE;
+    }
+    s->searched = (uint32_t)at + 1;
+    smtp_command_read(smtp_line_text(bytes_first(bytes_from(*c->in, at), end - at < window ? end - at : window)), &cmd);
+    return smtp_command_stands_out(&cmd) ? saw_piece(c, cmd.argument) : SMTP_TURN_AGAIN;
+}
+
 enum smtp_turn smtp_long_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
@@ -126,13 +145,20 @@ enum smtp_turn smtp_long_turn(struct smtp_call *c)
         end = c->in->len;
         ended = c->fin;
     }
+    enum smtp_turn inside;
     if (end > window) {
         size_t n = end - window < split ? end - window : split;
+        inside = judge_inside(c, n, end);
+        if (inside != SMTP_TURN_MORE)
+            return inside;
         pass(c, n);
         return n == split ? judge_split(c, window) : SMTP_TURN_AGAIN;
     }
     if (!ended)
         return SMTP_TURN_MORE;
+    inside = judge_inside(c, end, end);
+    if (inside != SMTP_TURN_MORE)
+        return inside;
     if (smtp_is(s, SMTP_LONG_RCPT)) {
         struct bytes tail = smtp_rcpt_argument(smtp_line_text(bytes_first(*c->in, end)));
         smtp_clear(s, SMTP_LONG_RCPT);

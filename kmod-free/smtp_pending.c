@@ -115,6 +115,15 @@ static void take(struct smtp *s, uint16_t n)
     s->pending_used--;
 }
 
+void smtp_client_may_go_on(struct smtp *s)
+{
+    bool held_back = s->client != SMTP_UNSURE && (smtp_is(s, SMTP_BARRIER) || !smtp_pending_room(s));
+    if (!smtp_is(s, SMTP_CLIENT_WAITS) || held_back)
+        return;
+    smtp_clear(s, SMTP_CLIENT_WAITS);
+    smtp_set(s, SMTP_CLIENT_FIRST);
+}
+
 /* Those that perhaps get no reply don't keep the queue from being empty. */
 static void settle(struct smtp *s)
 {
@@ -128,10 +137,7 @@ static void settle(struct smtp *s)
             smtp_set(s, SMTP_LF_SERVER);
         smtp_clear(s, SMTP_IN_DOUBT | SMTP_DOUBT_LF);
     }
-    if (smtp_is(s, SMTP_CLIENT_WAITS) && !smtp_is(s, SMTP_BARRIER) && smtp_pending_room(s)) {
-        smtp_clear(s, SMTP_CLIENT_WAITS);
-        smtp_set(s, SMTP_CLIENT_FIRST);
-    }
+    smtp_client_may_go_on(s);
 }
 
 enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal)
@@ -157,4 +163,5 @@ void smtp_pending_forget(struct smtp *s)
     s->pending_used = 0;
     s->rcpt_replies = s->facts.rcpts;
     smtp_clear(s, SMTP_BARRIER);
+    smtp_client_may_go_on(s);
 }

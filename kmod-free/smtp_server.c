@@ -117,6 +117,7 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
         } else {
             s->chunk_left = 0;
         }
+        smtp_clear(s, SMTP_ANYWHERE);
         break;
     case SMTP_PENDING_BDAT_ODD: /* whether the server took octets, and how many, isn't known */
         smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
@@ -135,8 +136,10 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
     case SMTP_PENDING_BDAT_LAST:
     case SMTP_PENDING_PLAIN:
         /* taken before its octets were all sent: it counts otherwise than we do */
-        if (s->client == SMTP_IN_CHUNK && s->pending_used == 0 && positive(code))
+        if (s->client == SMTP_IN_CHUNK && s->pending_used == 0 && positive(code)) {
             smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
+            smtp_set(s, SMTP_ANYWHERE);
+        }
         break;
     case SMTP_PENDING_BANNER:
     case SMTP_PENDING_HELO:
@@ -195,11 +198,15 @@ static enum smtp_turn unsure_reply(struct smtp_call *c, uint16_t code)
     struct smtp *s = c->s;
     uint32_t ordinal;
     if (smtp_is(s, SMTP_JUST_ODD) && s->pending_used == 0 && (code < 300 || code >= 400)) {
-        /* The server took the odd end for one, and the client waited for that: they agree. */
-        if (smtp_is(s, SMTP_DISTRUST))
-            s->belief = SMTP_IS_COMMAND;
-        else
+        /*
+         * The server took the odd end for one, and the client waited for that: they agree.
+         * Unless it refuses: that it may do in the middle of a text, too.
+         */
+        if (positive(code) && !smtp_is(s, SMTP_DISTRUST))
             smtp_become_sure(s, SMTP_AT_COMMAND);
+        else
+            smtp_set(s, SMTP_DISTRUST);
+        s->belief = SMTP_IS_COMMAND;
         smtp_clear(s, SMTP_ODD | SMTP_JUST_ODD | SMTP_SAID_SMUGGLING);
         return saw_message(c, code);
     }

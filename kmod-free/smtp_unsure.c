@@ -23,6 +23,11 @@ static bool greets(const struct smtp_command *cmd)
     return cmd->formed && (cmd->verb == SMTP_VERB_HELO || cmd->verb == SMTP_VERB_LHLO);
 }
 
+static bool brings_octets(const struct smtp_command *cmd)
+{
+    return cmd->verb == SMTP_VERB_BDAT || cmd->verb == SMTP_VERB_XEXCH50;
+}
+
 static void next_belief(struct smtp *s, const struct unsure_line *l)
 {
     bool text = s->belief == SMTP_IS_TEXT;
@@ -72,11 +77,7 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
     bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
     smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
     smtp_set(s, SMTP_CLIENT_SPOKE);
-    if (smtp_is(s, SMTP_JUST_ODD)) {
-        /* From here on servers that ended the data answer more often than those that didn't. */
-        smtp_clear(s, SMTP_JUST_ODD);
-        smtp_set(s, SMTP_DISTRUST);
-    }
+    smtp_clear(s, SMTP_JUST_ODD);
     s->body = body;
     next_belief(s, l);
     switch (l->body_end) {
@@ -103,15 +104,44 @@ static bool smuggles(const struct smtp *s, const struct unsure_line *l)
     return l->stands_out && (l->cmd.verb == SMTP_VERB_RCPT || bracket);
 }
 
+/*
+ * Where the octets of a BDAT ended for the server, in the middle of the line, it reads a
+ * command. false: no RCPT that begins there (any more).
+ */
+static bool begins_inside(struct smtp_call *c, const struct unsure_line *l)
+{
+    struct smtp *s = c->s;
+    struct smtp_command cmd;
+    size_t at, own = l->cmd.argument.len > 0 ? (size_t)(l->cmd.argument.at - l->text.at) : l->text.len;
+    size_t from = s->searched;
+    if (l->cmd.verb == SMTP_VERB_RCPT && from < own)
+        from = own; /* the RCPT in front is judged as it always is */
+    while (smtp_rcpt_find(l->text, from, &at)) {
+        from = at + 1;
+        smtp_command_read(bytes_from(l->text, at), &cmd);
+        if (!smtp_command_stands_out(&cmd))
+            continue;
+        s->searched = (uint32_t)from;
+        smtp_unsure_push(s, SMTP_PENDING_RCPT_UNSURE);
+        (void)smtp_saw_rcpt(c, true, cmd.argument);
+        return true;
+    }
+    return false;
+}
+
 static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
     struct smtp *s = c->s;
     bool suspect = s->belief != SMTP_IS_COMMAND;
+    if (smtp_is(s, SMTP_ANYWHERE) && begins_inside(c, l))
+        return SMTP_TURN_EVENT;
     if (smuggles(s, l)) {
         smtp_set(s, SMTP_SAID_SMUGGLING);
         return smtp_trouble(c, SMTP_SMUGGLING, true, l->text);
     }
     enum smtp_turn t = SMTP_TURN_AGAIN;
+    if (brings_octets(&l->cmd))
+        smtp_set(s, SMTP_ANYWHERE);
     smtp_recognise(s, &l->cmd);
     await_reply(s, l);
     if (l->stands_out && l->cmd.verb == SMTP_VERB_RCPT) {
@@ -132,6 +162,8 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
     size_t end, held = s->held, left = c->in->len > held ? c->in->len - held : 0;
     if (left == 0)
         return c->fin && held > 0 && c->in->len > 0 ? smtp_held_drop(c) : SMTP_TURN_MORE;
+    if (smtp_is(s, SMTP_JUST_ODD))
+        smtp_set(s, SMTP_DISTRUST); /* more is said: a server that ended the data answers that, too */
     bool whole = smtp_line_end(c, held, &end);
     if ((whole ? end - held : left) > c->cfg->line_max)
         return held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);

@@ -374,8 +374,14 @@ static void test_odd_end_that_both_mean(void **state)
     /* it answers, and the client has waited for that: an end like any other */
     PLAY(TO_BODY "c: x\\n.\\n\nS: 250 queued\nC: RCPT TO:<a>\nS: 503 x\nC: QUIT\nS: 221 bye\n",
          SAW_BODY "message\nrcpt 1 <a>\nreply 1 503\n");
+    PLAY(TO_BODY "c: x\\r\\n.\\r\\r\\n\nS: 250 ok\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         SAW_BODY "message\n" SAW_MAIL "rcpt 1 <u@local.example>\nreply 1 250\nmessage\n");
+    /* a refusal may as well come from the middle of a text; so may anything that isn't waited for */
     PLAY(TO_BODY "c: x\\r\\n.\\r\\r\\n\nS: 554 no\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
-         SAW_BODY SAW_MAIL "rcpt 1 <u@local.example>\nreply 1 250\nmessage\n");
+         SAW_BODY SAW_MAIL "rcpt 1 <u@local.example>\nreply 1 250\nrcpt? 2 <x>\nmessage\n");
+    PLAY(TO_BODY "c: x\\r\\n.\\nRS\nS: 250 ok\nc: ET\\r\\n\nS: 250 x\n" MAIL RCPT DATA
+                 "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         NULL);
     /* a client that ends all its lines so may also go on without waiting */
     PLAY("S: 220 x\nc: HELO c.example\\n\nS: 250 x\nc: MAIL FROM:<a>\\n\nS: 250 x\nc: RCPT TO:<b>\\n\nS: 250 x\n"
          "c: DATA\\n\nS: 354 x\nc: text\\n.\\nQUIT\\n\nS: 250 ok\nS: 221 bye\n",
@@ -453,6 +459,22 @@ static void test_bdat_read_in_two_ways(void **state)
     PLAY(GREETING MAIL RCPT "C: BDAT 0 LAST\nS: 500 what\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
          HELO SAW_MAIL SAW_RCPT "mail? <s@c.example>\nrcpt? 1 <u@local.example>\nreply 1 250\nrcpt? 2 <x>\nmessage\n");
     PLAY(CHUNKING MAIL "c: BDAT 15 LAST\\n\nc: RCPT TO:<abc>\\r\\n\nS: 250 ok\n", HELO SAW_MAIL "rcpt? 0 <abc>\n");
+}
+
+static void test_commands_inside_a_line(void **state)
+{
+    (void)state;
+    /* where the octets end, a line begins for the server: also when nobody knows where that is */
+    PLAY(CHUNKING MAIL RCPT "C: BDAT 5LAST\nC: abcdeRCPT TO:<x>\nS: 250 x\nS: 250 x\n",
+         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <x>\n");
+    PLAY(CHUNKING
+         "C: \nC: NOOP\nS: 500 x\nS: 250 x\nC: BDAT 5\nC: abcdeRCPT TO:<x>; RCPT TO:<y>\nC: RCPT TO:<z> RCPT TO:<w>\n",
+         HELO "rcpt? 0 <x>; RCPT TO:<y>\nrcpt? 1 <y>\nrcpt? 2 <w>\nrcpt? 3 <z> RCPT TO:<w>\n");
+    PLAY(CHUNKING MAIL "C: BDAT 6000X\nC: {A*6000}RCPT TO:<x@y>\nS: 250 x\n", HELO SAW_MAIL "rcpt? 0 <x@y>\n");
+    PLAY(CHUNKING MAIL "C: BDAT 3X\nC: abcRCPT TO:<x@y>{A*6000}RCPT TO:<z@y>{ *20000}RCPT TO:<w@y>\nS: 250 x\n", NULL);
+    PLAY(CHUNKING MAIL "c: BDAT 9\\r\\nabc\ngap c\nC: xyzRCPT TO:<x@y>\n", HELO SAW_MAIL "rcpt? 0 <x@y>\n");
+    /* a text is no place for that */
+    PLAY(TO_BODY "c: x\\n.\\ntext, and xRCPT TO:<x@y>\\n\nC: \nC: .\nS: 250 x\n", SAW_BODY "message\n");
 }
 
 static void test_xexch50(void **state)
@@ -788,6 +810,7 @@ int main(void)
         cmocka_unit_test(test_odd_end_that_both_mean),
         cmocka_unit_test(test_bdat),
         cmocka_unit_test(test_bdat_read_in_two_ways),
+        cmocka_unit_test(test_commands_inside_a_line),
         cmocka_unit_test(test_xexch50),
         cmocka_unit_test(test_starttls),
         cmocka_unit_test(test_auth),
