@@ -153,9 +153,11 @@ bool reading_parameters(struct reading *r, struct bytes rest)
 {
     bool key = true, first = true;
     r->steps += rest.len;
-    for (size_t i = 0; i < rest.len; i++) {
-        uint8_t c = rest.at[i];
+    for (size_t i = 0; i <= rest.len; i++) {
+        uint8_t c = i < rest.len ? rest.at[i] : ' ';
         if (is_blank(c)) {
+            if (key && !first)
+                return false;
             key = first = true;
         } else if (key) {
             if (!is_alnum(c) && (first || (c != '-' && c != '=')))
@@ -297,19 +299,40 @@ static struct bytes without_to(struct bytes arg)
     return rest.len > 0 && rest.at[0] == ':' ? skip_blanks(bytes_from(rest, 1)) : b;
 }
 
-/* Courier takes any line that begins with RCPT, and its first colon: " CC:<a>", "X TO:<a>". */
-static struct bytes behind_colon(struct bytes b)
+/* Does b end in the word TO, with nothing left open in front of it? */
+static bool ends_in_to(struct bytes b)
 {
+    bool quoted = false, angle = false;
+    if (b.len < 3 || !bytes_equal_nocase(bytes_from(b, b.len - 2), bytes_str("TO")) || !is_blank(b.at[b.len - 3]))
+        return false;
+    for (size_t i = 0; i < b.len; i++) {
+        quoted = quoted != (b.at[i] == '"');
+        if (b.at[i] == '<' || b.at[i] == '>')
+            angle = b.at[i] == '<';
+    }
+    return !quoted && !angle;
+}
+
+/*
+ * Courier takes any line that begins with RCPT, and its first colon: " CC:<a>", "X TO:<a>".
+ * In an address there may be one too, so what stands in front of it must not look like
+ * one; unless it is the verb that stands there (apart: by a blank) and not its "TO:".
+ */
+static struct bytes behind_colon(struct bytes b, bool apart)
+{
+    static const struct bytes none;
+    bool address = false;
     for (size_t i = 0; i < b.len; i++) {
         uint8_t c = b.at[i];
-        if (c == '<' || c == '"' || c == '@')
-            break;
-        if (c == ':') {
-            struct bytes rest = skip_blanks(bytes_from(b, i + 1));
-            return rest.len > 0 && rest.at[0] == '<' ? rest : (struct bytes){0};
-        }
+        address = address || c == '<' || c == '"' || c == '@';
+        if (c != ':')
+            continue;
+        if (address && !(apart && ends_in_to(bytes_first(b, i))))
+            return none;
+        struct bytes rest = skip_blanks(bytes_from(b, i + 1));
+        return rest.len > 0 && rest.at[0] == '<' ? rest : none;
     }
-    return (struct bytes){0};
+    return none;
 }
 
 /*
@@ -328,7 +351,7 @@ static void read_all(struct reading *r, struct bytes arg)
         read_with(r, read_exim, arg);
     read_with(r, read_python, arg);
     read_with(r, read_qpsmtpd, arg);
-    struct bytes odd = behind_colon(text);
+    struct bytes odd = behind_colon(text, r->apart);
     if (odd.len > 0)
         read_with(r, read_courier, odd);
     if (!r->accepted)
@@ -381,9 +404,9 @@ static struct bytes bracketed(struct bytes b)
 }
 
 /* The address as written, for showing. */
-static struct bytes shown(struct bytes arg)
+static struct bytes shown(struct bytes arg, bool apart)
 {
-    struct bytes odd = behind_colon(arg);
+    struct bytes odd = behind_colon(arg, apart);
     struct bytes b = odd.len > 0 ? odd : arg;
     bool closed;
     if (b.len > 0 && b.at[0] == '<')
@@ -404,7 +427,7 @@ struct bytes reverse_path_shown(struct bytes argument)
         if (rest.len > 0 && rest.at[0] == ':')
             b = skip_blanks(bytes_from(rest, 1));
     }
-    return shown(b);
+    return shown(b, false);
 }
 
 static bool plain_local(uint8_t c)
@@ -433,7 +456,7 @@ static bool read_plain(struct reading *r, struct bytes arg)
     if (at == 1 || at == arg.len || arg.at[at] != '@' || arg.at[at - 1] == '.')
         return false;
     size_t end = at + 1;
-    while (end < arg.len && plain_domain(arg.at[end]))
+    while (end < arg.len && plain_domain(arg.at[end]) && (arg.at[end] != '.' || arg.at[end - 1] != '.'))
         end++;
     if (end == at + 1 || end == arg.len || arg.at[end] != '>')
         return false;
@@ -471,6 +494,7 @@ static void unfold(struct reading *r)
         memcpy(address, r->inner, n);
         r->inner_len = 0;
         r->base_via |= VIA_IMCEA;
+        r->apart = false;
         r->accepted = false;
         read_all(r, bytes_of(address, n));
     }
@@ -483,6 +507,7 @@ size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr
     memset(&r, 0, offsetof(struct reading, inner)); /* the buffers are written before they are read */
     r.local = local;
     r.server = server;
+    r.apart = argument.len > 0 && is_blank(argument.at[0]);
     r.out = out;
     out->external = false;
     out->malformed = forbidden(argument);
@@ -491,7 +516,7 @@ size_t recipient_read_steps(const struct domain_set *local, const struct ip_addr
     out->via = 0;
 
     struct bytes arg = without_to(argument);
-    out->shown = shown(trim(arg));
+    out->shown = shown(trim(arg), r.apart);
     if (read_plain(&r, arg))
         return r.steps;
 

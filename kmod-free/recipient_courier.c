@@ -64,9 +64,9 @@ static void quoted_string(struct lexer *x)
 {
     put(x, CODE_OPEN);
     for (x->at++; x->at < x->in.len && x->in.at[x->at] != '"'; x->at++) {
-        put(x, printable(x->in.at[x->at]));
+        put(x, control_as_del(x->in.at[x->at]));
         if (x->in.at[x->at] == '\\' && x->at + 1 < x->in.len)
-            put(x, printable(x->in.at[++x->at]));
+            put(x, control_as_del(x->in.at[++x->at]));
     }
     x->at++;
     put(x, CODE_CLOSE);
@@ -84,7 +84,7 @@ static void other(struct lexer *x, uint8_t c)
         return;
     if (c == '<' || c == '>')
         x->bracket = c == '<';
-    uint8_t out = c < sizeof code && code[c] != 0 ? code[c] : printable(c);
+    uint8_t out = c < sizeof code && code[c] != 0 ? code[c] : control_as_del(c);
     if (x->blank && out >= ' ' && out != '.' && x->r->work[x->used - 1] != '.')
         put(x, CODE_SPLIT);
     x->blank = false;

@@ -2,14 +2,6 @@
 /* Exchange's Internet Mail Connector Encapsulated Addressing (MS-OXCMAIL 2.1.3.2.1). */
 #include "kmod-free/recipient_internal.h"
 
-static int hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /*
  * "IMCEA" TYPE "-" ADDRESS, where "_" stands for "/" and "+HH" for the byte HH. Other
  * types than SMTP (EX, FAX, X400, NOTES, ...) name no mail domain.
@@ -34,8 +26,8 @@ size_t imcea_unfold(struct bytes in, uint8_t *out, size_t room)
         uint8_t c = in.at[i];
         if (c == '_') {
             c = '/';
-        } else if (c == '+' && in.len - i > 2 && hex(in.at[i + 1]) >= 0 && hex(in.at[i + 2]) >= 0) {
-            c = (uint8_t)(hex(in.at[i + 1]) << 4 | hex(in.at[i + 2]));
+        } else if (c == '+' && in.len - i > 2 && hex_value(in.at[i + 1]) >= 0 && hex_value(in.at[i + 2]) >= 0) {
+            c = (uint8_t)(hex_value(in.at[i + 1]) << 4 | hex_value(in.at[i + 2]));
             i += 2;
         }
         out[n++] = c;

@@ -52,6 +52,7 @@ struct reading {
     uint32_t base_via;  /* of the encapsulation that is being read */
     uint32_t via;       /* forms that the current reader has unfolded */
     uint32_t local_via; /* forms that ended at a local domain */
+    bool apart;         /* a blank comes first: perhaps no "TO:" was there */
     bool accepted;      /* some server would take it */
     size_t inner_len;   /* an encapsulated address was found in this round; with <> around it */
     uint8_t inner[IMCEA_MAX];
@@ -75,7 +76,7 @@ RW_CHECK bool reading_plausible(struct bytes b);
 void reading_next_hop(struct reading *r, struct bytes address);
 /* Valid UTF-8 (RFC 3629)? ASCII is. */
 RW_CHECK bool reading_utf8(struct reading *r, struct bytes b);
-/* Is what stands behind an address nothing but "KEY" and "KEY=value" words? */
+/* Is what stands behind an address nothing but "KEY=value" words? */
 RW_CHECK bool reading_parameters(struct reading *r, struct bytes rest);
 /* The character that a code stands for, 0 for none. */
 uint8_t code_char(uint8_t code);
@@ -88,6 +89,12 @@ static inline bool is_blank(uint8_t c) /* isspace(3) in the C locale */
 static inline bool is_alnum(uint8_t c)
 {
     return (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+}
+
+/* For a name in which a control, unlike "?", is no reason to refuse it. */
+static inline uint8_t control_as_del(uint8_t c)
+{
+    return c < ' ' ? 0x7f : c;
 }
 
 static inline uint8_t printable(uint8_t c)
@@ -104,6 +111,15 @@ void read_opensmtpd(struct reading *r, struct bytes arg);
 void read_qpsmtpd(struct reading *r, struct bytes arg);
 /* When none of them took it: the last "@" decides. */
 void read_fallback(struct reading *r, struct bytes arg);
+
+/* The value of a hexadecimal digit, -1 for anything else. */
+static inline int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 /*
  * Exchange's encapsulation (MS-OXCMAIL): does the local part in hold an SMTP address?

@@ -303,6 +303,8 @@ static struct bytes read_again(struct bytes d, uint8_t out[static DOMAIN_NAME_MA
     size_t n = 0;
     if (d.len > DOMAIN_NAME_MAX)
         return d;
+    if (d.len > 2 && d.at[0] == '[' && d.at[d.len - 2] == ']' && d.at[d.len - 1] == '.')
+        d.len--;
     if (d.len > 0 && d.at[0] == '"') { /* in the middle it makes two words, and those are refused */
         d = bytes_from(d, 1);
         if (d.len > 0 && d.at[d.len - 1] == '"')
@@ -316,13 +318,13 @@ static struct bytes read_again(struct bytes d, uint8_t out[static DOMAIN_NAME_MA
     return bytes_of(out, n);
 }
 
-/* An address without brackets is refused. */
-static bool is_number(struct bytes d)
+/* An address without brackets is refused, and a literal with letters in it but without the IPv6 tag. */
+static bool bad_number(struct bytes d)
 {
+    bool letters = false;
     for (size_t i = 0; i < d.len; i++)
-        if (d.at[i] != '.' && (d.at[i] < '0' || d.at[i] > '9'))
-            return false;
-    return true;
+        letters = letters || (d.at[i] != '.' && d.at[i] != '[' && d.at[i] != ']' && (d.at[i] < '0' || d.at[i] > '9'));
+    return d.at[0] == '[' ? letters && !bytes_begin_nocase(d, bytes_str("[IPv6:")) : !letters;
 }
 
 static void follow(struct reading *r, struct bytes address)
@@ -348,7 +350,7 @@ static void follow(struct reading *r, struct bytes address)
         struct bytes domain = read_again(h.domain, room);
         if (domain.len == 0 || reading_is_local(r, domain))
             continue;
-        if (reading_plausible(domain) && !is_number(domain))
+        if (reading_plausible(domain) && !bad_number(domain))
             reading_external(r, domain);
         return;
     }

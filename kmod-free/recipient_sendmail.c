@@ -62,9 +62,9 @@ static void in_quotes(struct lexer *x, uint8_t c)
         put_operator(x, CODE_CLOSE);
         return;
     }
-    put(x, is_blank(c) ? ' ' : printable(c));
+    put(x, is_blank(c) ? ' ' : control_as_del(c));
     if (c == '\\' && x->at < x->in.len)
-        put(x, printable(x->in.at[x->at++]));
+        put(x, control_as_del(x->in.at[x->at++]));
 }
 
 static void backslash(struct lexer *x)
@@ -77,7 +77,7 @@ static void backslash(struct lexer *x)
         return;
     }
     put_atom(x, '\\');
-    put(x, printable(c));
+    put(x, control_as_del(c));
 }
 
 static void angle(struct lexer *x, uint8_t c)
@@ -139,7 +139,7 @@ static void outside(struct lexer *x, uint8_t c)
     } else if (operator_code(c) != 0) {
         put_operator(x, operator_code(c));
     } else {
-        put_atom(x, printable(c));
+        put_atom(x, control_as_del(c));
     }
 }
 
@@ -198,12 +198,26 @@ static bool is_list(struct reading *r, struct bytes t)
     return t.len > 0 && t.at[t.len - 1] == CODE_SEMICOLON && colon > 0 && colon < t.len;
 }
 
-/* Bytes of the C1 range are refused, unless all of it is UTF-8 (and then announced by SMTPUTF8). */
+/* A control that is still there in the end is refused, unless it is quoted. */
+static bool has_control(struct reading *r, struct bytes t)
+{
+    bool quoted = false;
+    r->steps += t.len;
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.at[i] == CODE_OPEN || t.at[i] == CODE_CLOSE)
+            quoted = t.at[i] == CODE_OPEN;
+        else if (t.at[i] == 0x7f && !quoted)
+            return true;
+    }
+    return false;
+}
+
+/* Bytes of the C1 range and 0xff are refused, unless all of it is UTF-8 (and then announced by SMTPUTF8). */
 static bool bad_bytes(struct reading *r, struct bytes b)
 {
     r->steps += b.len;
     for (size_t i = 0; i < b.len; i++)
-        if (b.at[i] >= 0x80 && b.at[i] < 0xa0)
+        if ((b.at[i] >= 0x80 && b.at[i] < 0xa0) || b.at[i] == 0xff)
             return !reading_utf8(r, b);
     return false;
 }
@@ -265,7 +279,8 @@ static bool focus(struct reading *r, struct hops *h)
         return true;
     }
     h->at = false;
-    if (h->bang && (i = reading_first(r, h->rest, CODE_BANG)) < h->rest.len && i > 0 && i + 1 < h->rest.len) {
+    /* there must be something on both sides of it */
+    if (h->bang && h->rest.len > 1 && (i = 1 + reading_first(r, bytes_from(h->rest, 1), CODE_BANG)) + 1 < h->rest.len) {
         h->domain = bytes_first(h->rest, i);
         h->rest = bytes_from(h->rest, i + 1);
         r->via |= VIA_BANG;
@@ -356,6 +371,8 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
     struct hops h = {.rest = *t, .at = true, .bang = true, .percent = true, .colon = true, .comma = true};
     for (bool first = true;; first = false) {
         struct bytes before = h.domain;
+        if (!first)
+            strip_last(&h.rest, CODE_SEMICOLON);
         strip_prefixes(r, &h, first && bracketed);
         if (first && bad_comma(r, h.rest))
             return false;
@@ -380,7 +397,9 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
         if (h.rest.len == 0 || h.rest.at[h.rest.len - 1] == CODE_COMMA)
             return false;
         if (!reading_is_local(r, h.domain)) {
-            reading_external(r, h.domain);
+            bool node = h.domain.at + h.domain.len < h.rest.at; /* [1.2.3.4]!user is refused */
+            if (!node || h.domain.at[0] != '[' || h.domain.at[h.domain.len - 1] != ']')
+                reading_external(r, h.domain);
             return false;
         }
         *t = h.rest;
@@ -396,7 +415,7 @@ void read_sendmail(struct reading *r, struct bytes arg)
         return;
     for (bool opened = false;; opened = true) {
         bool bracketed = reading_first(r, t, CODE_LT) < t.len;
-        if (!innermost(r, &t))
+        if (!innermost(r, &t) || has_control(r, t))
             return;
         if (is_list(r, t)) {
             reading_local(r, (struct bytes){0}, t);

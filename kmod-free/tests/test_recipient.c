@@ -301,6 +301,27 @@ static void idn(void **state)
     EXPECT(out, true);
 }
 
+static void encoded_words(void **state)
+{
+    (void)state;
+    static const struct form out[] = {
+        {"<=?utf-8?q?user=40ext.example?=>", "ext.example", "quoted"},
+        {"=?x?Q?user=40ext.example?=", "ext.example", "quoted"},
+        {"<=?utf-8?b?dXNlckBleHQuZXhhbXBsZQ==?=>", "ext.example", "quoted"},
+        {"<\"=?utf-8?q?user=40ext.example?=\">", "ext.example", "quoted"},
+    };
+    static const struct form in[] = {
+        {"<=?utf-8?q?user=40local.example?=>", NULL, NULL},
+        {"<=?utf-8?q?user=40ext.example?=@local.example>", "local.example", NULL},
+        {"<=?utf-8?x?user=40ext.example?=>", NULL, NULL},
+        {"<=?utf-8?q?user=40ext.example>", NULL, NULL},
+        {"<=?=>", NULL, NULL},
+        {"<=?>", NULL, NULL},
+    };
+    EXPECT(out, true);
+    EXPECT(in, false);
+}
+
 static void odd_beginnings(void **state)
 {
     (void)state;
@@ -316,6 +337,8 @@ static void odd_beginnings(void **state)
         {"TO:<user@local.example>", "local.example", ""},
         {" TO :<user@local.example>", "local.example", ""},
         {"X TO:<user@local.example>", "local.example", NULL},
+        {"<user@local.example> RCPT TO:<user@ext.example>", NULL, NULL},
+        {" <\"x TO:<evil@local.example\"@local.example>", NULL, NULL},
         {"<\"x:<evil@local.example>\"@local.example>", NULL, NULL},
         {"<\"TO:\"@local.example>", "local.example", ""},
     };
@@ -531,6 +554,11 @@ static void work_is_linear(void **state)
         "\\@localhost",
         "@[127.0.0.1]",
         "+2B",
+        "=?",
+        "=?x?q?",
+        "=?x?q?=40?=",
+        "=?x?b?QQ?=",
+        "?",
         " NOTIFY=NEVER",
     };
     static const char *const tails[] = {"@local.example>", ">", "", "\"@local.example>", ")@local.example>"};
@@ -598,6 +626,7 @@ int main(void)
         cmocka_unit_test(imcea),
         cmocka_unit_test(imcea_to_any_depth),
         cmocka_unit_test(idn),
+        cmocka_unit_test(encoded_words),
         cmocka_unit_test(odd_beginnings),
         cmocka_unit_test(bytes_that_are_forbidden),
         cmocka_unit_test(shown_as_written),
