@@ -320,7 +320,7 @@ static bool ends_in_to(struct bytes b)
  */
 static struct bytes behind_colon(struct bytes b, bool apart)
 {
-    static const struct bytes none;
+    const struct bytes none = {0};
     bool address = false;
     for (size_t i = 0; i < b.len; i++) {
         uint8_t c = b.at[i];

@@ -27,7 +27,7 @@ size_t imcea_unfold(struct bytes in, uint8_t *out, size_t room)
         if (c == '_') {
             c = '/';
         } else if (c == '+' && in.len - i > 2 && hex_value(in.at[i + 1]) >= 0 && hex_value(in.at[i + 2]) >= 0) {
-            c = (uint8_t)(hex_value(in.at[i + 1]) << 4 | hex_value(in.at[i + 2]));
+            c = (uint8_t)((unsigned)hex_value(in.at[i + 1]) << 4 | (unsigned)hex_value(in.at[i + 2]));
             i += 2;
         }
         out[n++] = c;

@@ -330,6 +330,7 @@ static bool bad_number(struct bytes d)
 static void follow(struct reading *r, struct bytes address)
 {
     struct hops h = {.rest = address, .at = true, .bang = true, .percent = true, .colon = true};
+    uint8_t room[DOMAIN_NAME_MAX + 1];
     bool quoted = r->via & VIA_QUOTED;
     r->via &= ~(uint32_t)VIA_QUOTED;
     for (bool first = true;; first = false) {
@@ -346,12 +347,11 @@ static void follow(struct reading *r, struct bytes address)
         else if (quoted)
             via |= VIA_QUOTED;
         r->via |= via;
-        uint8_t room[DOMAIN_NAME_MAX + 1];
-        struct bytes domain = read_again(h.domain, room);
-        if (domain.len == 0 || reading_is_local(r, domain))
+        h.domain = read_again(h.domain, room);
+        if (h.domain.len == 0 || reading_is_local(r, h.domain))
             continue;
-        if (reading_plausible(domain) && !bad_number(domain))
-            reading_external(r, domain);
+        if (reading_plausible(h.domain) && !bad_number(h.domain))
+            reading_external(r, h.domain);
         return;
     }
 }

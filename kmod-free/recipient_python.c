@@ -99,7 +99,7 @@ static void put_quoted_printable(struct cursor *x, struct bytes text)
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.at[i];
         if (c == '=' && text.len - i > 2 && hex_value(text.at[i + 1]) >= 0 && hex_value(text.at[i + 2]) >= 0) {
-            c = (uint8_t)(hex_value(text.at[i + 1]) << 4 | hex_value(text.at[i + 2]));
+            c = (uint8_t)((unsigned)hex_value(text.at[i + 1]) << 4 | (unsigned)hex_value(text.at[i + 2]));
             i += 2;
         }
         put(x, c == '_' ? ' ' : c);
