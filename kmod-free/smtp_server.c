@@ -294,7 +294,10 @@ static enum smtp_turn take_line(struct smtp_call *c, struct bytes line)
 {
     struct smtp *s = c->s;
     struct smtp_reply_line r;
-    smtp_set(s, SMTP_SERVER_SPOKE);
+    if (!smtp_is(s, SMTP_SERVER_SPOKE)) {
+        smtp_set(s, SMTP_SERVER_SPOKE); /* whatever it was, it isn't HTTP: that was waited for */
+        smtp_client_may_go_on(s);
+    }
     smtp_reply_read(line, &r);
     if (r.code == 0)
         return SMTP_TURN_AGAIN; /* text without a code: part of the reply around it */
