@@ -61,9 +61,8 @@ size_t reading_first(struct reading *r, struct bytes b, uint8_t c)
 size_t reading_last(struct reading *r, struct bytes b, uint8_t c)
 {
     const uint8_t *hit = b.len > 0 ? memrchr(b.at, c, b.len) : NULL;
-    size_t i = hit != NULL ? (size_t)(hit - b.at) : b.len;
-    r->steps += b.len - i + 1;
-    return i;
+    r->steps += hit != NULL ? b.len - (size_t)(hit - b.at) : b.len + 1;
+    return hit != NULL ? (size_t)(hit - b.at) : b.len;
 }
 
 /* Codes back to characters; at most room of them. */
@@ -350,6 +349,7 @@ static void read_all(struct reading *r, struct bytes arg)
     if (whole)
         read_with(r, read_exim, arg);
     read_with(r, read_python, arg);
+    read_with(r, read_haraka, arg);
     read_with(r, read_qpsmtpd, arg);
     struct bytes odd = behind_colon(text, r->apart);
     if (odd.len > 0)

@@ -411,7 +411,7 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
 void read_sendmail(struct reading *r, struct bytes arg)
 {
     struct bytes t;
-    if (bad_bytes(r, arg) || !tokenise(r, arg, true, &t))
+    if (bad_bytes(r, arg) || !tokenise(r, arg, true, &t) || t.len == 0)
         return;
     for (bool opened = false;; opened = true) {
         bool bracketed = reading_first(r, t, CODE_LT) < t.len;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The readings of servers that demand RFC 5321 syntax and yet differ: OpenSMTPD (and
- * Haraka, which takes a part of the same forms), and qpsmtpd, whose brackets reach to
- * the last > of the line. And what is left when no server takes the command.
+ * The readings of servers that demand RFC 5321 syntax and yet differ: OpenSMTPD,
+ * Haraka, and qpsmtpd, whose brackets reach to the last > of the line. And what is left
+ * when no server takes the command.
  */
 #include "kmod-free/recipient_internal.h"
 
@@ -73,6 +73,20 @@ void read_opensmtpd(struct reading *r, struct bytes arg)
         return;
     if (at == path.len || host_name(r, domain))
         reading_deliver(r, domain, user);
+}
+
+/* Without <> the address is the first word, whatever follows. With them it takes what OpenSMTPD takes. */
+void read_haraka(struct reading *r, struct bytes arg)
+{
+    size_t end = 0;
+    arg = trim(arg);
+    while (end < arg.len && !is_blank(arg.at[end]))
+        end++;
+    r->steps += end;
+    struct bytes path = bytes_first(arg, end);
+    size_t at = reading_last(r, path, '@');
+    if (at < path.len && dotted_atoms(r, bytes_first(path, at)) && host_name(r, bytes_from(path, at + 1)))
+        reading_deliver(r, bytes_from(path, at + 1), bytes_first(path, at));
 }
 
 /* " KEY" or " KEY=value" at the end of the line go. */

@@ -165,6 +165,7 @@ static void relay_forms(void **state)
         {"\"Some Body\" <user@ext.example>", "ext.example", ""},
         {"<<user@ext.example>>", "ext.example", ""},
         {"<user@ext.example", "ext.example", ""},
+        {"(user@ext.example)", "ext.example", NULL}, /* nobody takes it */
         {"<user@[192.0.2.9]>", "[192.0.2.9]", "literal"},
         {"<user@[IPv6:2001:DB8::9]>", "[ipv6:2001:db8::9]", "literal"},
         {"<user@[127.0.0.2]>", "[127.0.0.2]", "literal"},
@@ -194,6 +195,7 @@ static void relay_forms(void **state)
         {"<user@local.example> <evil@ext.example>", NULL, NULL},
         {"\"Some Body\" <user@local.example>", "local.example", ""},
         {"<<user@local.example>>", "local.example", ""},
+        {"(user@local.example)", "local.example", NULL},
         {"<user@[192.0.2.25]>", "[192.0.2.25]", "literal"},
         {"<user@[127.0.0.1]>", "[127.0.0.1]", "literal"},
         {"<user@[ 127.0.0.1 ]>", NULL, NULL},
@@ -384,6 +386,8 @@ static void shown_as_written(void **state)
         {"<a@b>", "a@b"},
         {"  <a@b>", "a@b"},
         {"<a@b> NOTIFY=NEVER", "a@b"},
+        {"<a@b> <c@d>", "a@b"},
+        {"<a(<b>)@c> <d@e>", "a(<b>)@c"},
         {"<a@b>  ", "a@b"},
         {"<A@B.>", "A@B."},
         {"a@b", "a@b"},
@@ -608,6 +612,68 @@ static void the_server_may_be_unknown(void **state)
     assert_true(rcpt.external);
 }
 
+/* Each family alone, so that none can hide behind another. */
+static void each_reading_alone(void **state)
+{
+    (void)state;
+    enum answer { REFUSED, HERE, OUTSIDE };
+    static const struct {
+        void (*read)(struct reading *r, struct bytes arg);
+        const char *arg;
+        enum answer want;
+    } cases[] = {
+        {read_postfix, "<user%ext.example@local.example>", OUTSIDE},
+        {read_postfix, "<\"user@ext.example\"@local.example>", OUTSIDE},
+        {read_postfix, "<user%local.example@local.example>", HERE},
+        {read_postfix, "<user@local.example> <user@ext.example>", REFUSED},
+        {read_postfix, "<a@ext.example,b@ext.example>", REFUSED},
+        {read_sendmail, "<user@local.example>,<evil@ext.example>", OUTSIDE},
+        {read_sendmail, "<@a.example,user@ext.example>", OUTSIDE},
+        {read_sendmail, "<user@local example>", HERE},
+        {read_sendmail, "<user\\@ext.example>", HERE},
+        {read_sendmail, "<a@b.example@ext.example>", REFUSED},
+        {read_exim, "\"Name\" <user@ext.example>", OUTSIDE},
+        {read_exim, "<user%@local.example>", OUTSIDE},
+        {read_exim, "<\"user@ext.example\"@local.example>", HERE},
+        {read_exim, "<user@ext.example> junk", REFUSED},
+        {read_courier, "<user@ext.example> anything", OUTSIDE},
+        {read_courier, "<a\\@ext.example@local.example>", OUTSIDE},
+        {read_courier, "<\"user%ext.example\"@local.example>", HERE},
+        {read_courier, "user@ext.example", REFUSED},
+        {read_python, "<user@ext.example", OUTSIDE},
+        {read_python, "\"user@ext.example\"", OUTSIDE},
+        {read_python, "<user%ext.example@local.example>", HERE},
+        {read_python, "<user@ext.example> NOTIFY=NEVER", REFUSED},
+        {read_opensmtpd, "<@a.example:user@ext.example>", OUTSIDE},
+        {read_opensmtpd, "<user@\\ext.example>", OUTSIDE},
+        {read_opensmtpd, "<user%ext.example@local.example>", HERE},
+        {read_opensmtpd, "<\"user\"@ext.example>", REFUSED},
+        {read_haraka, "user@ext.example junk", OUTSIDE},
+        {read_haraka, "user@local.example junk", HERE},
+        {read_haraka, "<user@ext.example>", REFUSED},
+        {read_qpsmtpd, "<user@local.example>,<evil@ext.example>", OUTSIDE},
+        {read_qpsmtpd, "<\"@ext.example:user\"@local.example>", OUTSIDE},
+        {read_qpsmtpd, "<evil@ext.example,user@local.example>", HERE},
+        {read_qpsmtpd, "<user @ext.example>x", REFUSED},
+        {read_fallback, "(user@ext.example)", OUTSIDE},
+        {read_fallback, "(user@local.example)", HERE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct recipient rcpt = {0};
+        struct reading *r = calloc(1, sizeof *r);
+        assert_non_null(r);
+        r->local = ours;
+        r->out = &rcpt;
+        struct bytes arg = guard_copy(bytes_str(cases[i].arg));
+        cases[i].read(r, arg);
+        guard_free(arg);
+        enum answer is = rcpt.external ? OUTSIDE : r->accepted ? HERE : REFUSED;
+        free(r);
+        if (is != cases[i].want)
+            fail_msg("%zu: %s: %d, not %d", i, cases[i].arg, (int)is, (int)cases[i].want);
+    }
+}
+
 static void names_of_the_forms(void **state)
 {
     (void)state;
@@ -636,6 +702,7 @@ int main(void)
         cmocka_unit_test(work_is_linear),
         cmocka_unit_test(longer_than_any_line_is_external),
         cmocka_unit_test(the_server_may_be_unknown),
+        cmocka_unit_test(each_reading_alone),
         cmocka_unit_test(names_of_the_forms),
     };
     return cmocka_run_group_tests(tests, make_set, free_set);
