@@ -25,11 +25,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Limits: a capture of a whole site's day fits. Memory is touched only as far as it is needed. */
 #define MAX_FLOWS         262144
@@ -37,6 +40,9 @@
 #define STREAM_BYTES_EACH (UINT32_C(4) << 20)
 #define DEFRAG_DATAGRAMS  512
 #define FRAMES_PER_TICK   128
+/* A TCP segment takes at least this much of a capture: record header, IPv4 header, TCP header. */
+#define SEGMENT_LEAST     (16 + 20 + 20)
+#define SEGMENTS_SPARE    64
 #define OUTPUT_BUFFER     (256u << 10)
 
 struct replay {
@@ -140,18 +146,50 @@ static void read_file(struct replay *r, int file)
     capsrc_close(source);
 }
 
+/*
+ * How many segments the captures can hold, so that small ones don't ask for memory
+ * that they can't need; UINT32_MAX where their size says nothing (pipes, compressed ones).
+ */
+static uint32_t most_segments(const struct replay_options *o)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < o->file_count; i++) {
+        uint8_t magic[2] = {0};
+        struct stat st;
+        int fd = strcmp(o->files[i], "-") == 0 ? -1 : open(o->files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        bool plain = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                     pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+                     (magic[0] != 0x1f || magic[1] != 0x8b);
+        if (fd >= 0)
+            close(fd);
+        if (!plain)
+            return UINT32_MAX;
+        sum += (uint64_t)st.st_size;
+    }
+    sum = sum / SEGMENT_LEAST + SEGMENTS_SPARE;
+    return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+}
+
+static uint32_t at_most(uint32_t limit, uint32_t segments)
+{
+    return segments < limit ? segments : limit;
+}
+
 static bool make_engine(struct replay *r)
 {
     struct config *config = &r->options.config;
     struct engine_config cfg = config->engine;
 
+    uint32_t segments = most_segments(&r->options);
+
     r->no_local = domain_set_size(config->policy->local) == 0;
     cfg.stance = STANCE_WATCH;
     cfg.live = false;
-    cfg.max_flows = MAX_FLOWS;
-    cfg.stream_blocks = STREAM_BYTES / STREAM_BLOCK;
+    cfg.max_flows = at_most(MAX_FLOWS, segments);
+    cfg.stream_blocks = at_most(STREAM_BYTES / STREAM_BLOCK / 2, segments) * 2; /* each may lie over a border */
     cfg.stream_block_limit = STREAM_BYTES_EACH / STREAM_BLOCK;
-    cfg.defrag_datagrams = DEFRAG_DATAGRAMS;
+    cfg.defrag_datagrams = at_most(DEFRAG_DATAGRAMS, segments);
     memset(cfg.hash_key, 0, sizeof cfg.hash_key); /* the same each time, so that the output is */
     cfg.first_flow_id = 1;
     cfg.want_rcpt_events = cfg.want_session_events = cfg.want_reply_events = true;
@@ -194,7 +232,8 @@ static void finish(struct replay *r)
         write_json(r, summary_to_json(&r->summary, &counters));
     if (r->summary.unjudged > 0)
         replay_complain("note: %" PRIu64 " connections and %" PRIu64 " segments were more than could be kept, "
-                        "and were not judged", counters.flows_refused, counters.stream_full);
+                        "and were not judged",
+                        counters.flows_refused, counters.stream_full);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         replay_complain("standard output: %s", errno ? strerror(errno) : "write error");
