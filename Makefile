@@ -133,4 +133,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
+# Objects that only an archive or a program needs stay, so that nothing is built twice.
+.SECONDARY:
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -55,6 +55,8 @@ void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 void __libc_free(void *);
 
+/* The C library's headers give these parameters names with underscores. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 void *malloc(size_t size)
 {
     void *at = __libc_malloc(size);
@@ -89,6 +91,7 @@ void free(void *at)
     count_given(at);
     __libc_free(at);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 static void count_from_now_on(void)
 {

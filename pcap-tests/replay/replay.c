@@ -117,6 +117,7 @@ static void complain_of_file(struct replay *r, const char *error)
 {
     progress_clear(&r->progress);
     replay_complain("%s", error);
+    r->summary.broken++;
     r->trouble = true;
 }
 

@@ -119,8 +119,9 @@ enum summary_answer summary_answer(const struct summary *s)
     if (s->accepted > 0)
         return ANSWER_ABUSED;
     if (s->tried > 0)
-        return s->refused >= s->tried ? ANSWER_REFUSED : ANSWER_UNKNOWN;
-    return s->sessions == 0 || s->tls + s->unreadable + s->gaps + s->unjudged > 0 ? ANSWER_UNKNOWN : ANSWER_NONE;
+        return s->refused >= s->tried && s->broken == 0 ? ANSWER_REFUSED : ANSWER_UNKNOWN;
+    return s->sessions == 0 || s->tls + s->unreadable + s->gaps + s->unjudged + s->broken > 0 ? ANSWER_UNKNOWN
+                                                                                             : ANSWER_NONE;
 }
 
 static const char *answer_name(enum summary_answer answer)
@@ -146,7 +147,13 @@ static const char *plural(uint64_t n)
 /* Why nothing, or too little, was seen. */
 static void unknown_text(const struct summary *s, char *out, size_t room)
 {
-    if (s->tried > 0)
+    if (s->broken > 0)
+        snprintf(out, room,
+                 "Can't tell: %" PRIu64 " capture%s could not be read to the end; before that, %" PRIu64
+                 " attempt%s to relay in %" PRIu64 " session%s, %" PRIu64 " refused.",
+                 s->broken, plural(s->broken), s->tried, plural(s->tried), s->sessions, plural(s->sessions),
+                 s->refused);
+    else if (s->tried > 0)
         snprintf(out, room,
                  "Can't tell: %" PRIu64 " attempt%s to relay: 0 accepted, %" PRIu64 " refused, and %" PRIu64
                  " without an answer in the capture (as when the gateway ended the session).",

@@ -28,7 +28,8 @@ struct summary {
     uint64_t sessions;                 /* that were SMTP or on an SMTP port */
     uint64_t tls, unreadable;          /* of these: went into STARTTLS; no SMTP could be seen in them at all */
     uint64_t gaps;                     /* of these: with bytes missing, or without a beginning */
-    uint64_t unjudged;              /* connections and segments for which there was no room */
+    uint64_t unjudged;                 /* connections and segments for which there was no room */
+    uint64_t broken;                   /* captures that could not be read, or not to their end */
     uint64_t alerts[REASON_COUNT];
     struct tally *clients, *domains;
 };

@@ -198,6 +198,25 @@ static void test_answer_is_honest_about_the_unseen(void **state)
     }
 }
 
+/* Nobody knows what the rest of a broken capture held, so it keeps "no" from being the answer; "yes" stays. */
+static void test_answer_of_a_broken_capture(void **state)
+{
+    struct summary s;
+
+    (void)state;
+    assert_true(summary_start(&s));
+    s.broken = 1;
+    summary_event(&s, session(0, 0));
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: 1 capture could not be read to the end; before that, 0 attempts");
+    summary_event(&s, attempt(0, "u@ext.example", "ext.example"));
+    summary_event(&s, answered(0, 550));
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: 1 capture could not be read to the end; before that, 1 attempt ");
+    summary_event(&s, attempt(1, "u@ext.example", "ext.example"));
+    summary_event(&s, answered(1, 250));
+    assert_answer(&s, ANSWER_ABUSED, "YES: the server accepted 1 of 2");
+    summary_stop(&s);
+}
+
 /* An inside client's external recipient is no attempt to relay. */
 static void test_the_allowed_are_not_counted(void **state)
 {
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_answer_nothing_there),
         cmocka_unit_test(test_answer_refused_accepted_unseen),
         cmocka_unit_test(test_answer_is_honest_about_the_unseen),
+        cmocka_unit_test(test_answer_of_a_broken_capture),
         cmocka_unit_test(test_the_allowed_are_not_counted),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_table),

@@ -26,6 +26,8 @@
 # Functions exit the script when the lab itself can't work (lab_die, status 2).
 
 LAB_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# What lab_enter runs again. A script that changes its folder before it includes this sets it first.
+lab_script=${lab_script:-$(realpath -- "$0")}
 LAB_SERVER4=192.0.2.25 LAB_SERVER6=2001:db8:2::25
 LAB_CLIENT4=198.51.100.2 LAB_CLIENT6=2001:db8:1::2
 LAB_MONITOR4=203.0.113.10 LAB_MONITOR6=2001:db8:3::10
@@ -54,7 +56,7 @@ lab_enter() {
     chmod 755 "$dir"
     LAB_DIR=$dir setpriv --pdeathsig KILL \
         unshare --mount --pid --net --uts --fork --kill-child=KILL --mount-proc --propagation private \
-        bash "$0" "$@" </dev/null &
+        bash "$lab_script" "$@" </dev/null &
     child=$!
     # Killing unshare ends the first process of the PID namespace, and with it all others.
     # shellcheck disable=SC2064  # the values of now
