@@ -19,7 +19,7 @@
 #define ERROR_ROOM   512
 
 static const char help_text[] =
-    "usage: rcptwall run [-c FILE] [-q A[:B]] [--monitor] [--receive-buffer BYTES]\n"
+    "Usage: rcptwall run [-c FILE] [-q A[:B]] [--monitor] [--receive-buffer BYTES]\n"
     "Reads SMTP from netfilter queues and stops relay attempts; stays in the foreground.\n"
     "\n"
     "  -c, --config FILE        configuration (" CONFIG_PATH ")\n"

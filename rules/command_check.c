@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rcptwall check: reads the configuration as `run` would, and says what it means. */
+#include "rules/command_options.h"
 #include "rules/commands.h"
 #include "rules/config.h"
 
@@ -123,7 +124,8 @@ static const char *read_options(int argc, char **argv, int *status)
 
     *status = 2;
     optind = 0; /* a subcommand's argv is a new one: glibc's way to say it */
-    while ((got = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":c:h", known, NULL)) != -1) {
         switch (got) {
         case 'c':
             path = optarg;
@@ -133,11 +135,12 @@ static const char *read_options(int argc, char **argv, int *status)
             *status = 0;
             return NULL;
         default:
+            command_bad_option("check", got, argv);
             return NULL;
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "rcptwall check: don't know what to do with '%s'\n", argv[optind]);
+        command_bad_argument("check", argv[optind]);
         return NULL;
     }
     return path;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rcptwall rules: prints the firewall rules that belong to a configuration. */
+#include "rules/command_options.h"
 #include "rules/commands.h"
 #include "rules/ruleset.h"
 
@@ -54,7 +55,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 
     *o = (struct options){.config = CONFIG_PATH};
     optind = 0; /* a subcommand's argv is a new one: glibc's way to say it */
-    while ((got = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+    opterr = 0;
+    while ((got = getopt_long(argc, argv, ":c:h", known, NULL)) != -1) {
         switch (got) {
         case 'c':
             o->config = optarg;
@@ -63,7 +65,7 @@ static bool read_options(int argc, char **argv, struct options *o)
         case OPTION_IPTABLES:
             form = got == OPTION_NFT ? FORM_NFT : FORM_IPTABLES;
             if (o->form != FORM_UNSET && o->form != form) {
-                fputs("rcptwall rules: --nft or --iptables, not both\n", stderr);
+                fputs("rcptwall rules: --nft or --iptables, not both; see rcptwall rules --help\n", stderr);
                 return false;
             }
             o->form = form;
@@ -75,11 +77,12 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->help = true;
             break;
         default:
+            command_bad_option("rules", got, argv);
             return false;
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "rcptwall rules: don't know what to do with '%s'\n", argv[optind]);
+        command_bad_argument("rules", argv[optind]);
         return false;
     }
     return true;
@@ -90,8 +93,9 @@ static bool print_rules(const struct options *o)
     struct config config;
     char error[512];
 
-    if (!config_read(&config, o->config, error, sizeof(error))) {
-        fprintf(stderr, "%s\n", error);
+    if (!config_read(&config, o->config, error, sizeof(error)) || !config_seal(&config, error, sizeof(error))) {
+        fprintf(stderr, "rcptwall rules: %s\n", error);
+        config_free(&config);
         return false;
     }
     bool good = o->form == FORM_IPTABLES ? ruleset_print_iptables(&config, stdout) : ruleset_print_nft(&config, stdout);

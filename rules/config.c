@@ -31,6 +31,7 @@ void config_free(struct config *c)
     free(c->event_file);
     free(c->control_socket);
     free(c->user);
+    free(c->enforce_at);
     *c = (struct config){0};
 }
 
@@ -127,9 +128,17 @@ bool config_read(struct config *c, const char *path, char *error, size_t room)
 
 bool config_seal(struct config *c, char *error, size_t room)
 {
-    struct config_reader r = {.config = c, .path = "configuration", .section = "", .error = error, .room = room};
+    struct config_reader r = {
+        .config = c,
+        .path = c->enforce_at != NULL ? c->enforce_at : "configuration",
+        .section = "",
+        .error = error,
+        .room = room,
+    };
 
     assert(c->policy != NULL);
+    if (c->policy->enforce && domain_set_size(c->policy->local) <= c->own_address_count)
+        return config_fail(&r, 0, "mode = enforce needs local-domains: without one, all mail to anybody is external");
     if (!domain_set_seal(c->policy->local))
         return config_fail(&r, 0, "out of memory");
     return true;

@@ -33,6 +33,8 @@ struct config {
     char *event_file; /* NULL: none */
     char *control_socket;
     char *user; /* to run as; NULL: stay */
+    char *enforce_at;            /* where the file says mode = enforce, "FILE:LINE"; NULL: it doesn't */
+    size_t own_address_count;
 };
 
 /* Every default; a policy with the built-in tags, its domain set not sealed. false: out of memory. */
@@ -45,7 +47,10 @@ RW_CHECK bool config_defaults(struct config *);
 RW_CHECK bool config_read(struct config *, const char *path, char *error, size_t room);
 /* The same from memory, which is written to; `path` is for messages and for finding files beside it. */
 RW_CHECK bool config_read_text(struct config *, const char *path, char *text, size_t len, char *error, size_t room);
-/* Seals the domain set, checks what only shows in the whole. Call once after the last change. */
+/*
+ * Seals the domain set, checks what only shows in the whole: enforcing needs local domains, from the file or
+ * added since. Call once after the last change. On error: as config_read, but *config stays to be freed.
+ */
 RW_CHECK bool config_seal(struct config *, char *error, size_t room);
 void config_free(struct config *);
 

@@ -124,15 +124,16 @@ bool config_apply_domain_file(struct config_reader *r, const struct config_key *
 
 static bool add_own_address(struct config_reader *r, int line, const char *word, void *ctx)
 {
+    struct config *c = ctx;
     struct network network = {0};
     char literal[140];
 
-    (void)ctx;
     if (!config_network(r, line, word, &network))
         return false;
     if (strchr(word, '/') != NULL)
         return config_fail(r, line, "own-addresses: '%s' is a network, not an address", word);
     snprintf(literal, sizeof(literal), network.addr.family == 4 ? "[%s]" : "[IPv6:%s]", word);
+    c->own_address_count++;
     return add_domain(r, r->path, line, literal);
 }
 

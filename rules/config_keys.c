@@ -150,6 +150,10 @@ static bool apply_mode(struct config_reader *r, const struct config_key *key, vo
     if (value < 0)
         return false;
     c->policy->enforce = value != 0;
+    if (c->policy->enforce && asprintf(&c->enforce_at, "%s:%d", r->path, s->line) < 0) {
+        c->enforce_at = NULL;
+        return config_fail(r, 0, "out of memory");
+    }
     return true;
 }
 

@@ -115,14 +115,18 @@ static void check_says_ok(void **state)
 static void check_warns(void **state)
 {
     (void)state;
-    configure("mode = enforce\non-failure = open\nuser = nobody-of-this-name\n");
+    configure("user = nobody-of-this-name\n");
     struct result r = run(command_check, with_conf("check"));
     assert_int_equal(r.status, 0);
-    assert_int_equal(lines(r.err), 4);
-    assert_non_null(strstr(r.err, "warning: on-failure = open"));
+    assert_int_equal(lines(r.err), 3);
     assert_non_null(strstr(r.err, "warning: no local-domains"));
     assert_non_null(strstr(r.err, "warning: no networks"));
     assert_non_null(strstr(r.err, "warning: user:"));
+    configure("mode = enforce\non-failure = open\nlocal-domains = a.example\n"
+              "networks { inside = 10.0.0.0/8 }\n");
+    r = run(command_check, with_conf("check"));
+    assert_int_equal(lines(r.err), 1);
+    assert_non_null(strstr(r.err, "warning: on-failure = open"));
     configure("on-failure = open\nlocal-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\n");
     r = run(command_check, with_conf("check"));
     assert_int_equal(r.status, 0);
@@ -150,15 +154,21 @@ static void troubles(void **state)
     trouble(command_check, with_conf("check"), expected);
     trouble(command_rules, with_conf("rules --nft"), expected);
     trouble(command_rules, with_conf("rules --iptables"), expected);
+    configure("\nmode = enforce\nown-addresses = { 192.0.2.1, 192.0.2.1 }\n");
+    snprintf(expected, sizeof(expected), "%s:2: mode = enforce needs local-domains", conf);
+    trouble(command_check, with_conf("check"), expected);
+    trouble(command_rules, with_conf("rules"), expected);
     trouble(command_check, "check -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_rules, "rules -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_check, "check -c /tmp", "/tmp: is a directory");
-    trouble(command_check, "check --nft", "--nft");
-    trouble(command_check, "check -c", "c");
-    trouble(command_check, "check more", "more");
-    trouble(command_rules, "rules --nft --iptables", "not both");
-    trouble(command_rules, "rules more", "more");
-    trouble(command_rules, "rules --what", "--what");
+    trouble(command_check, "check --nft", "rcptwall check: can't use the option --nft; see rcptwall check --help\n");
+    trouble(command_check, "check -c", "rcptwall check: -c needs a value; see rcptwall check --help\n");
+    trouble(command_check, "check more", "rcptwall check: unexpected argument \"more\"; see rcptwall check --help\n");
+    trouble(command_check, "check /etc/passwd", "named with -c: rcptwall check -c /etc/passwd\n");
+    trouble(command_rules, "rules --nft --iptables",
+            "rcptwall rules: --nft or --iptables, not both; see rcptwall rules");
+    trouble(command_rules, "rules more", "rcptwall rules: unexpected argument \"more\"; see rcptwall rules --help\n");
+    trouble(command_rules, "rules --what", "rcptwall rules: can't use the option --what; see");
 }
 
 static void rules_print(void **state)

@@ -99,6 +99,39 @@ static void everything(void **state)
     config_free(&c);
 }
 
+/* Enforcing without a domain of ours would refuse everybody's mail. */
+static void enforcing_needs_domains(void **state)
+{
+    static const struct {
+        const char *text, *error;
+    } cases[] = {
+        {"mode = monitor", ""},
+        {"own-addresses = 192.0.2.1\nmode = enforce",
+         "dir/test.conf:2: mode = enforce needs local-domains: without one, all mail to anybody is external"},
+        {"mode = enforce local-domains = a.example own-addresses = 192.0.2.1", ""},
+    };
+    char error[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config c;
+        error[0] = '\0';
+        read_good(&c, cases[i].text);
+        assert_int_equal(config_seal(&c, error, sizeof(error)), cases[i].error[0] == '\0');
+        assert_string_equal(error, cases[i].error);
+        config_free(&c);
+    }
+    struct config added, over;
+    read_good(&added, "mode = enforce");
+    assert_null(domain_set_add(added.policy->local, "b.example")); /* as replay --local does */
+    assert_true(config_seal(&added, error, sizeof(error)));
+    config_free(&added);
+    read_good(&over, "mode = enforce");
+    over.policy->enforce = false; /* as run --monitor does */
+    assert_true(config_seal(&over, error, sizeof(error)));
+    config_free(&over);
+}
+
 static void on_failure(void **state)
 {
     static const struct {
@@ -301,10 +334,9 @@ static void files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),           cmocka_unit_test(everything),
-        cmocka_unit_test(on_failure),         cmocka_unit_test(tags),
-        cmocka_unit_test(tags_change_values), cmocka_unit_test(fifteen_tags),
-        cmocka_unit_test(domain_files),       cmocka_unit_test(files),
+        cmocka_unit_test(defaults),     cmocka_unit_test(everything),   cmocka_unit_test(enforcing_needs_domains),
+        cmocka_unit_test(on_failure),   cmocka_unit_test(tags),         cmocka_unit_test(tags_change_values),
+        cmocka_unit_test(fifteen_tags), cmocka_unit_test(domain_files), cmocka_unit_test(files),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
