@@ -100,7 +100,7 @@ bool stream_block_differs(const struct stream_block *b, uint32_t from, struct by
     if (solid(b))
         return memcmp(b->data + first, theirs, behind - first) != 0;
     for (uint32_t i = first; i < behind; i++, theirs++)
-        if (b->data[i] != *theirs && has(b, i))
+        if (has(b, i) && b->data[i] != *theirs)
             return true;
     return false;
 }
