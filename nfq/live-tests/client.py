@@ -17,6 +17,7 @@ Prints one line: end=done|eof|reset|timeout|refused at=STEP ms=N codes=220,250,.
 ms: from the last send to the end. done: all steps went through, and it closed by itself.
 """
 import argparse
+import os
 import socket
 import time
 
@@ -87,7 +88,7 @@ host, _, port = a.server.partition(",")
 sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-sock.settimeout(a.timeout)
+sock.settimeout(a.timeout * int(os.environ.get("LAB_SLOW", 1)))
 at = -1
 try:
     if a.bind or a.source_port:

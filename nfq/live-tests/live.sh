@@ -60,6 +60,11 @@ below() {
     return 1
 }
 
+# within MS LIMIT: was it so quick? LIMIT for a machine at full speed
+within() {
+    below "$1" $(($2 * LAB_SLOW))
+}
+
 # absent PATTERN FILE
 absent() {
     ! grep -qE -e "$1" "$2"
@@ -83,10 +88,7 @@ live_begin() {
     mkdir "$LAB_DIR/server"
     lab_start server inside "$LIVE_PYTHON" "$LIVE_DIR/server.py" "$LAB_DIR/server"
     lab_wait_port inside 25
-    if ! lab_run gateway iptables -w -t security -A FORWARD -p udp -j NFQUEUE --queue-num 9 2>/dev/null; then
-        skip "this kernel has no NFQUEUE target for iptables"
-    fi
-    lab_run gateway iptables -w -t security -F FORWARD
+    if ! lab_can_queue; then skip "this kernel has no packet queue for $LAB_FORM"; fi
     live_config 'mode = enforce'
 }
 
@@ -102,8 +104,7 @@ live_config() {
 }
 
 live_rules() {
-    lab_run gateway "$RCPTWALL" rules -c "$LAB_DIR/rcptwall.conf" --iptables >"$LAB_DIR/rules.sh"
-    lab_run gateway sh "$LAB_DIR/rules.sh"
+    lab_rules "$LAB_DIR/rcptwall.conf"
 }
 
 # live_daemon [OPTION...]: starts it and waits until it is ready.

@@ -42,7 +42,7 @@ def answer(state, line):
 
 
 def serve(sock, peer):
-    sock.settimeout(a.timeout)
+    sock.settimeout(a.timeout * int(os.environ.get("LAB_SLOW", 1)))
     total, rest, state, last = 0, b"", {"body": False}, time.monotonic()
     with open(os.path.join(a.dir, f"{peer[1]}.bin"), "ab", buffering=0) as out:
         try:

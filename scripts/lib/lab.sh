@@ -17,6 +17,9 @@
 #   lab_up             # segments, routes, /dev/log
 #   lab_run outside swaks ...
 #
+# From outside: LAB_FORM=nft takes the rules in nft form (default: iptables), LAB_SLOW=N waits N times as long for
+# everything (in an emulated machine).
+#
 # The script that calls lab_enter is run again as the first process of its own
 # PID, mount, UTS and network namespaces. Everything that it starts, mounts or names
 # lives there: the namespaces' names can't collide with another lab's, nothing on
@@ -33,6 +36,7 @@ LAB_CLIENT4=198.51.100.2 LAB_CLIENT6=2001:db8:1::2
 LAB_MONITOR4=203.0.113.10 LAB_MONITOR6=2001:db8:3::10
 LAB_CATCHER4=198.51.100.99 LAB_CATCHER6=2001:db8:1::99
 LAB_DOMAIN=local.example
+export LAB_FORM=${LAB_FORM:-iptables} LAB_SLOW=${LAB_SLOW:-1}
 # shellcheck disable=SC2034  # used by the scripts that include this
 LAB_EXTERNAL=ext.example
 declare -A LAB_PID=()
@@ -69,7 +73,7 @@ lab_enter() {
 
 # lab_wait_until SECONDS COMMAND...: runs the command every 20 ms until it succeeds. False when the time is over.
 lab_wait_until() {
-    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * LAB_SLOW * 1000000))
     shift
     until "$@"; do
         if ((${EPOCHREALTIME/[.,]/} > end)); then return 1; fi
@@ -374,14 +378,33 @@ lab_has_queue() {
     [[ $(lab_run gateway cat /proc/net/netfilter/nfnetlink_queue 2>/dev/null) ]]
 }
 
-# lab_rules CONF: the rules that belong to a configuration, iptables form, in force on the gateway.
+# lab_can_queue: this kernel can send packets to a queue with rules of the form that is wanted.
+lab_can_queue() {
+    case $LAB_FORM in
+    nft)
+        printf 'table inet probe {\nchain c {\nqueue num 9\n}\n}\ndelete table inet probe\n' |
+            lab_run gateway nft -f - 2>/dev/null
+        ;;
+    iptables)
+        lab_run gateway iptables -w -t security -A FORWARD -p udp -j NFQUEUE --queue-num 9 2>/dev/null &&
+            lab_run gateway iptables -w -t security -F FORWARD
+        ;;
+    *) lab_die "LAB_FORM=$LAB_FORM: nft or iptables" ;;
+    esac
+}
+
+# lab_rules CONF: the rules that belong to a configuration, in the form that is wanted, in force on the gateway.
 lab_rules() {
-    "$RCPTWALL" rules -c "$1" --iptables >"$LAB_DIR/rules.sh" || lab_die "no rules for $1"
-    lab_run gateway sh -e "$LAB_DIR/rules.sh" || lab_die "the rules can't be loaded here"
+    lab_run gateway "$RCPTWALL" rules -c "$1" "--$LAB_FORM" >"$LAB_DIR/rules.$LAB_FORM" || lab_die "no rules for $1"
+    lab_load_rules <"$LAB_DIR/rules.$LAB_FORM" || lab_die "the rules can't be loaded here"
 }
 
 lab_rules_remove() {
-    "$RCPTWALL" rules -c "$1" --iptables --remove | lab_run gateway sh -e
+    "$RCPTWALL" rules -c "$1" "--$LAB_FORM" --remove | lab_load_rules
+}
+
+lab_load_rules() {
+    if [[ $LAB_FORM == nft ]]; then lab_run gateway nft -f -; else lab_run gateway sh -e; fi
 }
 
 # lab_conf FILE [LINE...]: a configuration for this network; further lines go in as they are.
