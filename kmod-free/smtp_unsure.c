@@ -129,15 +129,28 @@ static bool begins_inside(struct smtp_call *c, const struct unsure_line *l)
     return false;
 }
 
+/*
+ * A server that answered a line before its LF came takes CR for the end of one, and what
+ * stands behind it for the next command.
+ */
+static bool behind_cr(const struct smtp *s, const struct unsure_line *l)
+{
+    return s->belief != SMTP_IS_TEXT && l->text.len > 0 && memchr(l->text.at, '\r', l->text.len) != NULL;
+}
+
 static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
     struct smtp *s = c->s;
     bool suspect = s->belief != SMTP_IS_COMMAND;
-    if (smtp_is(s, SMTP_ANYWHERE) && begins_inside(c, l))
+    if ((smtp_is(s, SMTP_ANYWHERE) || behind_cr(s, l)) && begins_inside(c, l))
         return SMTP_TURN_EVENT;
     if (smuggles(s, l)) {
         smtp_set(s, SMTP_SAID_SMUGGLING);
         return smtp_trouble(c, SMTP_SMUGGLING, true, l->text);
+    }
+    if (l->stands_out && s->belief != SMTP_IS_TEXT && smtp_line_dirty(l->text) && !(s->said & SMTP_SAID_MALFORMED)) {
+        s->said |= SMTP_SAID_MALFORMED;
+        return smtp_trouble(c, SMTP_MALFORMED, suspect, l->text);
     }
     enum smtp_turn t = SMTP_TURN_AGAIN;
     if (brings_octets(&l->cmd))
