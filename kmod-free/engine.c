@@ -272,6 +272,8 @@ static void pick_up(struct engine *e, uint32_t flow)
         if (!seq_after(end->beyond, end->stream.next)) {
             end->has_beyond = false;
             end->beyond_frames = 0;
+            if (r == ROLE_CLIENT && !engine_guards(e))
+                judge_client_first(e, flow);
             continue;
         }
         if (engine_guards(e)) {

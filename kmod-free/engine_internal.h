@@ -66,6 +66,8 @@ static inline bool engine_guards(const struct engine *e)
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);
+/* Offline: bytes of the client came that the server has answered already. They are read before that answer. */
+void judge_client_first(struct engine *e, uint32_t flow);
 /* Gives bytes that will never come up as lost: from's stream goes on behind the gap. */
 void judge_gap(struct engine *, uint32_t flow, enum role from);
 /* The session is over: everything that waits is judged under whatever readings are left. */

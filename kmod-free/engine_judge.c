@@ -232,6 +232,13 @@ void judge_pump(struct engine *e, uint32_t flow)
     pump(e, flow, false);
 }
 
+void judge_client_first(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    while (!s->condemned && !s->opaque && pull(e, flow, ROLE_CLIENT, false, false))
+        ;
+}
+
 /* What is unread in front of a gap ends there: judged as it is, the rest is thrown away. */
 static void cut_off(struct engine *e, uint32_t flow, enum role from)
 {
