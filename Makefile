@@ -30,16 +30,19 @@ REPORT_LIBS := jansson
 CONFIG_LIBS := libconfuse
 REPLAY_LIBS := libpcap zlib
 NFQ_LIBS := libnetfilter_queue libmnl libcap-ng
+DNSBL_LIBS := libcares
 TEST_LIBS := cmocka
-ALL_LIBS := $(ENGINE_LIBS) $(REPORT_LIBS) $(CONFIG_LIBS) $(REPLAY_LIBS) $(NFQ_LIBS)
+ALL_LIBS := $(ENGINE_LIBS) $(REPORT_LIBS) $(CONFIG_LIBS) $(REPLAY_LIBS) $(NFQ_LIBS) $(DNSBL_LIBS)
 
 ENGINE_SRC := $(wildcard kmod-free/*.c)
 REPORT_SRC := $(wildcard kmod-free/report/*.c)
 RULES_SRC := $(wildcard rules/*.c)
 REPLAY_SRC := $(wildcard pcap-tests/replay/*.c)
 NFQ_SRC := $(wildcard nfq/*.c)
+DNSBL_SRC := $(wildcard nfq/dnsbl/*.c)
 # Unit tests: one program a module, beside the module in tests/. Everything but main is linked in as archives.
-TEST_SRC := $(wildcard kmod-free/tests/test_*.c rules/tests/test_*.c pcap-tests/tests/test_*.c nfq/tests/test_*.c)
+TEST_SRC := $(wildcard kmod-free/tests/test_*.c rules/tests/test_*.c pcap-tests/tests/test_*.c nfq/tests/test_*.c \
+	nfq/dnsbl/tests/test_*.c)
 TEST_HELP_SRC := $(wildcard kmod-free/tests/support*.c)
 # Programs that the check scripts call (dialogue to capture, capture cut anew).
 TEST_TOOL_SRC := $(wildcard pcap-tests/tests/tool_*.c)
@@ -50,9 +53,10 @@ ENGINE_OBJ := $(call obj,$(ENGINE_SRC))
 REPORT_OBJ := $(call obj,$(REPORT_SRC))
 RULES_OBJ := $(call obj,$(RULES_SRC))
 REPLAY_OBJ := $(call obj,$(REPLAY_SRC))
+DNSBL_OBJ := $(call obj,$(DNSBL_SRC))
 NFQ_OBJ := $(call obj,$(filter-out nfq/main.c,$(NFQ_SRC)))
 MAIN_OBJ := $(call obj,nfq/main.c)
-ARCHIVES := $(BUILD)/libnfq.a $(BUILD)/libreplay.a $(BUILD)/librules.a $(BUILD)/libreport.a $(BUILD)/libengine.a
+ARCHIVES := $(BUILD)/libnfq.a $(BUILD)/libreplay.a $(BUILD)/librules.a $(BUILD)/libdnsbl.a $(BUILD)/libreport.a $(BUILD)/libengine.a
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(TEST_TOOL_SRC))
 FUZZ_REPLAY := $(patsubst %.c,$(BUILD)/%_replay,$(FUZZ_SRC))
@@ -69,6 +73,7 @@ $(BUILD)/rcptwall: $(MAIN_OBJ) $(ARCHIVES)
 $(BUILD)/libengine.a: $(ENGINE_OBJ)
 $(BUILD)/libreport.a: $(REPORT_OBJ)
 $(BUILD)/librules.a: $(RULES_OBJ)
+$(BUILD)/libdnsbl.a: $(DNSBL_OBJ)
 $(BUILD)/libreplay.a: $(REPLAY_OBJ)
 $(BUILD)/libnfq.a: $(NFQ_OBJ)
 $(BUILD)/libsupport.a: $(call obj,$(TEST_HELP_SRC))

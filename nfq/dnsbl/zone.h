@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * zone - what is configured about one DNS blocklist, and how its answers are read
+ * (RFC 5782). Pure: no DNS, no clock.
+ *
+ * A list says "listed" with an address from 127/8. Which of them count is
+ * configured; an address outside 127/8 (a parked domain, a lying resolver) and the
+ * codes by which lists refuse to answer (127.255.255.x) never do, whatever is
+ * configured.
+ */
+#ifndef RCPTWALL_DNSBL_ZONE_H
+#define RCPTWALL_DNSBL_ZONE_H
+
+#include "kmod-free/clock.h"
+#include "kmod-free/packet.h"
+
+#define DNSBL_ZONES_MAX     16
+#define DNSBL_CODES_MAX     16
+/* The longest reversed address (64 characters, RFC 5782 2.4) and this make a name that DNS can carry (253). */
+#define DNSBL_ZONE_NAME_MAX 188
+
+/* IPv4 addresses in host byte order, both ends included. */
+struct dnsbl_range {
+    uint32_t first, last;
+};
+
+struct dnsbl_zone {
+    char name[DNSBL_ZONE_NAME_MAX + 1]; /* lower case, without the dot at its end */
+    struct dnsbl_range codes[DNSBL_CODES_MAX];
+    size_t code_count;
+    int32_t weight;         /* what a listing adds to the client's score; below 0: a list of the good */
+    bool ipv4, ipv6;        /* asked about which clients */
+    int64_t timeout_ns;     /* an answer that takes longer is none */
+    int64_t check_every_ns; /* between two looks at whether the zone is sane */
+    int64_t retry_ns;       /* the same while it is switched off */
+};
+
+/* Defaults: weight 1, IPv4 only, 127.0.0.2-254, 3 s, 10 min, 1 min. */
+void dnsbl_zone_defaults(struct dnsbl_zone *);
+/* Puts the name in, lower case. false: not a domain name, or too long. */
+RW_CHECK bool dnsbl_zone_name(struct dnsbl_zone *, const char *name);
+/*
+ * Reads "127.0.0.2", "127.0.0.4-11" (last octet) or "127.0.1.0/24". false: not one of these,
+ * outside 127/8, or it reaches into the error codes.
+ */
+RW_CHECK bool dnsbl_range_parse(const char *text, struct dnsbl_range *out);
+
+/* What one answer of one zone means. */
+enum dnsbl_finding {
+    DNSBL_NOT_LISTED = 1,
+    DNSBL_LISTED,
+    DNSBL_NO_ANSWER,  /* timeout, SERVFAIL, REFUSED, truncated without end: nothing is known */
+    DNSBL_ERROR_CODE, /* 127.255.255.x: the list refuses to answer us */
+    DNSBL_OUTSIDE,    /* an address outside 127/8: whoever answered is no DNSBL */
+    DNSBL_GARBAGE,    /* an answer that can't be read */
+};
+#define DNSBL_FINDINGS (DNSBL_GARBAGE + 1)
+
+/* "listed", "not-listed", "no-answer", "error-code", "outside-127", "garbage". */
+const char *dnsbl_finding_name(enum dnsbl_finding);
+
+/*
+ * Judges the addresses (host byte order) of one answer; none at all: not listed. One that can't be
+ * believed spoils the answer. *code: the address that decided, 0 where there is none.
+ */
+RW_CHECK enum dnsbl_finding dnsbl_judge(const struct dnsbl_zone *, const uint32_t *addresses, size_t count,
+                                        uint32_t *code);
+
+#define DNSBL_NAME_MAX 253
+/* The name to ask for (RFC 5782 2.1, 2.4), NUL-terminated. */
+void dnsbl_query_name(const struct dnsbl_zone *, const struct ip_addr *, char out[static DNSBL_NAME_MAX + 1]);
+
+/* Is it asked about clients of that family? */
+bool dnsbl_zone_covers(const struct dnsbl_zone *, const struct ip_addr *);
+
+#endif
