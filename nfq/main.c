@@ -2,6 +2,9 @@
 /* The program: picks the subcommand. Everything else is the subcommand's own. */
 #include "rules/commands.h"
 
+/* The newer functions are not in the c-ares of Debian 12. */
+#define CARES_NO_DEPRECATED
+#include <ares.h>
 #include <confuse.h>
 #include <errno.h>
 #include <idn2.h>
@@ -92,6 +95,7 @@ int command_version(int argc, char **argv)
     printf("  libsodium         %s\n", sodium_version_string());
     printf("  jansson           %s\n", jansson_version_str());
     printf("  libconfuse        %s\n", confuse_version);
+    printf("  c-ares            %s\n", ares_version(NULL));
     printf("  libpcap           %s\n", pcap_lib_version());
     printf("  zlib              %s\n", zlibVersion());
     printf("  built with        %s\n", VERSIONS_BUILT_WITH);
