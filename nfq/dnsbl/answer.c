@@ -56,6 +56,15 @@ static bool take_record(struct bytes *b, uint16_t *type, uint32_t *ttl, struct b
            take_raw(b, len, data);
 }
 
+/* MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM (RFC 1035 3.3.13). */
+static bool take_minimum(struct bytes *data, uint32_t *minimum)
+{
+    for (int names = 0; names < 2; names++)
+        if (!skip_name(data))
+            return false;
+    return take_skip(data, 16) && take_be32(data, minimum);
+}
+
 /* How long a negative answer holds (RFC 2308 5): the lesser of the SOA's TTL and its MINIMUM. 0: it doesn't say. */
 static uint32_t negative_ttl(struct bytes message)
 {
@@ -71,8 +80,7 @@ static uint32_t negative_ttl(struct bytes message)
             return 0;
         if (i < h.answers || type != TYPE_SOA)
             continue;
-        /* MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM */
-        if (!skip_name(&data) || !skip_name(&data) || !take_skip(&data, 16) || !take_be32(&data, &minimum))
+        if (!take_minimum(&data, &minimum))
             return 0;
         return ttl < minimum ? ttl : minimum;
     }

@@ -133,7 +133,7 @@ static void the_reason_is_the_first_txt_record(void **state)
     assert_int_equal(dnsbl_reason_read(bytes_of(m.at, m.len), out), 0);
     dns_record(&m, 6, NULL, DNS_TXT, 60, "\x05spam \x04""from", 11);
     dns_record(&m, 6, NULL, DNS_TXT, 60, "\x05other", 6);
-    m.at[m.len - m.len + 12 + strlen(NAME) + 2 + 1] = DNS_TXT; /* the question's type */
+    m.at[12 + strlen(NAME) + 2 + 1] = DNS_TXT; /* the question's type */
     assert_int_equal(dnsbl_reason_read(bytes_of(m.at, m.len), out), 9);
     assert_memory_equal(out, "spam from", 9);
 }

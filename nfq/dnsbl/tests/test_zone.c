@@ -68,7 +68,7 @@ static void the_longest_name_fits(void **state)
     char *out = (char *)guard_room(DNSBL_NAME_MAX + 1);
     struct endpoint e = support_endpoint("2001:db8::1", 1);
     dnsbl_query_name(&z, &e.addr, out);
-    assert_true(strlen(out) == 64 + DNSBL_ZONE_NAME_MAX && strlen(out) <= DNSBL_NAME_MAX);
+    assert_int_equal(strlen(out), 64 + DNSBL_ZONE_NAME_MAX);
     guard_room_free((uint8_t *)out, DNSBL_NAME_MAX + 1);
 }
 
