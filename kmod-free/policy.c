@@ -70,6 +70,7 @@ struct policy *policy_new(void)
     outside->on[REASON_NONE] = ACTION_ACCEPT;
     outside->on[REASON_DESYNC] = ACTION_ALERT;
     outside->on[REASON_STARTTLS] = ACTION_ACCEPT;
+    outside->ban_for_s = inside->ban_for_s = 3600;
     p->outside = 1;
     return p;
 }

@@ -105,6 +105,17 @@ static bool print_rules(const struct options *o)
     return good;
 }
 
+/* The configuration may be gone already; a kernel without bridges refuses to hear of a table for them. */
+static bool has_bridge(const char *path)
+{
+    struct config config;
+    char error[512];
+    bool bridge = config_read(&config, path, error, sizeof(error)) && (config.hooks & HOOK_BRIDGE) != 0;
+
+    config_free(&config);
+    return bridge;
+}
+
 int command_rules(int argc, char **argv)
 {
     struct options o;
@@ -119,7 +130,7 @@ int command_rules(int argc, char **argv)
     else if (o.form == FORM_IPTABLES)
         ruleset_remove_iptables(stdout);
     else
-        ruleset_remove_nft(stdout);
+        ruleset_remove_nft(has_bridge(o.config), stdout);
     if (good && (fflush(stdout) != 0 || ferror(stdout))) { /* half a rule set must not look like a whole one */
         fprintf(stderr, "rcptwall rules: can't write: %s\n", strerror(errno));
         good = false;

@@ -14,6 +14,7 @@ bool config_defaults(struct config *c)
     *c = (struct config){
         .policy = policy_new(),
         .on_failure = FAIL_OPEN, /* policy_new's mode is monitor */
+        .hooks = HOOK_FORWARD,
         .queue_maxlen = 4096,
         .syslog_facility = LOG_MAIL,
         .syslog_level = LOG_WARNING,
@@ -75,6 +76,8 @@ static bool apply_all(struct config_reader *r, cfg_t *root)
         return false;
     if (config_tree_count(root, "ports") > 0)
         c->engine.port_count = 0;
+    if (config_tree_count(root, "hooks") > 0)
+        c->hooks = 0;
     for (const struct config_section *s = config_sections; s->name != NULL; s++)
         if (!s->titled && !s->learns && !apply_section(r, root, s))
             return false;

@@ -18,11 +18,19 @@ enum on_failure {
     FAIL_OPEN,       /* ... means unguarded SMTP: F_FAIL_OPEN and the rules' bypass together */
 };
 
+/* Where the rules look at packets; any of them together. */
+enum hook {
+    HOOK_FORWARD = 1, /* servers behind this gateway */
+    HOOK_INPUT = 2,   /* servers on the gateway itself */
+    HOOK_BRIDGE = 4,  /* servers behind a bridge (transparent gateway) */
+};
+
 struct config {
     struct policy *policy;       /* owned; taken out (set to NULL) by whoever makes an engine of it */
     struct engine_config engine; /* ports, limits, line length; stance follows policy->enforce in `run` */
     struct marks marks;
     enum on_failure on_failure;
+    unsigned hooks; /* of enum hook */
     uint16_t queue_first, queue_last;
     uint32_t queue_maxlen;                      /* packets */
     struct network servers[CONFIG_SERVERS_MAX]; /* the protected servers; none = every address */

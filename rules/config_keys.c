@@ -76,6 +76,19 @@ static bool apply_duration(struct config_reader *r, const struct config_key *key
     return true;
 }
 
+/* Whole seconds, into a uint32_t. */
+static bool apply_seconds(struct config_reader *r, const struct config_key *key, void *subject, const struct setting *s)
+{
+    int64_t ns;
+
+    if (!config_duration(s->text, &ns))
+        return config_fail(r, s->line, "%s: '%s' is not a duration such as 60s, 5min, 2h, 1d", key->name, s->text);
+    if ((uint64_t)ns < key->least || (uint64_t)ns > key->most)
+        return out_of_range(r, key, s, (uint64_t)NS_PER_S, "s");
+    *(uint32_t *)((char *)subject + key->at) = (uint32_t)(ns / NS_PER_S);
+    return true;
+}
+
 static bool apply_flag(struct config_reader *r, const struct config_key *key, void *subject, const struct setting *s)
 {
     return config_flag(s->text, (bool *)((char *)subject + key->at)) ||
@@ -172,6 +185,18 @@ static bool apply_queues(struct config_reader *r, const struct config_key *key, 
     return true;
 }
 
+/* config_read empties the default list when the key is there. */
+static bool apply_hook(struct config_reader *r, const struct config_key *key, void *subject, const struct setting *s)
+{
+    struct config *c = subject;
+    int value = read_word(r, key, s);
+
+    if (value < 0)
+        return false;
+    c->hooks |= (unsigned)value;
+    return true;
+}
+
 static bool apply_mark_mask(struct config_reader *r, const struct config_key *key, void *subject,
                             const struct setting *s)
 {
@@ -234,6 +259,8 @@ static bool apply_name(struct config_reader *r, const struct config_key *key, vo
 
 static const struct config_word mode_words[] = {{"monitor", 0}, {"enforce", 1}, {NULL, 0}};
 static const struct config_word failure_words[] = {{"closed", FAIL_CLOSED}, {"open", FAIL_OPEN}, {NULL, 0}};
+static const struct config_word hook_words[] = {
+    {"forward", HOOK_FORWARD}, {"input", HOOK_INPUT}, {"bridge", HOOK_BRIDGE}, {NULL, 0}};
 static const struct config_word facility_words[] = {
     {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON}, {"mail", LOG_MAIL},
     {"news", LOG_NEWS},     {"syslog", LOG_SYSLOG},     {"user", LOG_USER},     {"local0", LOG_LOCAL0},
@@ -260,6 +287,7 @@ static const struct config_word authenticated_words[] = {{"judge", 0}, {"exempt"
 static const struct config_key top_keys[] = {
     {.name = "mode", .apply = apply_mode, .words = mode_words},
     {.name = "on-failure", .apply = apply_on_failure, .at = IN_CONFIG(on_failure), .words = failure_words},
+    {.name = "hooks", .list = true, .apply = apply_hook, .words = hook_words},
     {.name = "queues", .apply = apply_queues},
     {.name = "queue-length", .apply = apply_u32, .at = IN_CONFIG(queue_maxlen), .least = 16, .most = 1048576},
     {.name = "mark-mask", .apply = apply_mark_mask},
@@ -331,6 +359,8 @@ const struct config_key config_tag_keys[] = {
      .at = IN_TAG(exempt_authenticated),
      .words = authenticated_words},
     {.name = "rcpt-limit", .apply = apply_u32, .at = IN_TAG(rcpt_limit), .least = 0, .most = 1000000},
+    {.name = "ban-after", .apply = apply_u32, .at = IN_TAG(ban_after), .least = 0, .most = 65535},
+    {.name = "ban-for", .apply = apply_seconds, .at = IN_TAG(ban_for_s), .least = (uint64_t)NS_PER_S, .most = 30 * DAY},
     {.name = NULL},
 };
 

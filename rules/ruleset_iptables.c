@@ -8,19 +8,36 @@
 
 #include <inttypes.h>
 
-/* Our chains, with the built-in chain that jumps to them; the inner ones have none. */
-struct chain {
-    const char *table, *name, *from;
+static const struct {
+    const char *table, *name;
+} chains[] = {
+    {"mangle", "RCPTWALL-TAG"},         {"mangle", "RCPTWALL-TAG-IN"},     {"mangle", "RCPTWALL-TAG-OUT"},
+    {"mangle", "RCPTWALL-CLIENT"},      {"mangle", "RCPTWALL-SERVER"},     {"mangle", "RCPTWALL-PASS"},
+    {"filter", "RCPTWALL-CONDEMNED"},   {"security", "RCPTWALL-QUEUE"},    {"security", "RCPTWALL-QUEUE-IN"},
+    {"security", "RCPTWALL-QUEUE-OUT"}, {"security", "RCPTWALL-Q-CLIENT"}, {"security", "RCPTWALL-Q-SERVER"},
+    {"security", "RCPTWALL-JUDGE"},
 };
 
-static const struct chain chains[] = {
-    {"mangle", "RCPTWALL-TAG", "FORWARD"},       {"mangle", "RCPTWALL-CLIENT", NULL},
-    {"mangle", "RCPTWALL-SERVER", NULL},         {"mangle", "RCPTWALL-PASS", "POSTROUTING"},
-    {"filter", "RCPTWALL-CONDEMNED", "FORWARD"}, {"security", "RCPTWALL-QUEUE", "FORWARD"},
-    {"security", "RCPTWALL-JUDGE", NULL},
+/* What leads to them, and for which hooks. A bridge's packets come by in FORWARD, too. */
+#define HOOKS_THROUGH (HOOK_FORWARD | HOOK_BRIDGE)
+static const struct jump {
+    const char *table, *from, *to;
+    unsigned hooks;
+} jumps[] = {
+    {"mangle", "FORWARD", "RCPTWALL-TAG", HOOKS_THROUGH},
+    {"mangle", "INPUT", "RCPTWALL-TAG-IN", HOOK_INPUT},
+    {"mangle", "OUTPUT", "RCPTWALL-TAG-OUT", HOOK_INPUT},
+    {"mangle", "POSTROUTING", "RCPTWALL-PASS", HOOKS_THROUGH | HOOK_INPUT},
+    {"filter", "FORWARD", "RCPTWALL-CONDEMNED", HOOKS_THROUGH},
+    {"filter", "INPUT", "RCPTWALL-CONDEMNED", HOOK_INPUT},
+    {"filter", "OUTPUT", "RCPTWALL-CONDEMNED", HOOK_INPUT},
+    {"security", "FORWARD", "RCPTWALL-QUEUE", HOOKS_THROUGH},
+    {"security", "INPUT", "RCPTWALL-QUEUE-IN", HOOK_INPUT},
+    {"security", "OUTPUT", "RCPTWALL-QUEUE-OUT", HOOK_INPUT},
 };
 
 #define CHAINS (sizeof(chains) / sizeof(chains[0]))
+#define JUMPS  (sizeof(jumps) / sizeof(jumps[0]))
 
 static void print_head(const struct config *c, FILE *out)
 {
@@ -39,19 +56,16 @@ static void print_head(const struct config *c, FILE *out)
             "#     0x%08" PRIx32 " tag: who is the client\n"
             "#     0x%08" PRIx32 " pass: this session needs no more looking\n"
             "#     0x%08" PRIx32 " condemned: this session is over\n"
-            "#     0x%08" PRIx32 " ban (not used yet)\n"
+            "#     0x%08" PRIx32 " ban: its client is to be banned\n"
             "#\n",
             c->marks.mask, c->marks.tag, c->marks.pass, c->marks.condemned, c->marks.ban);
-    fputs("# Where what is done, and why there:\n"
-          "#   mangle FORWARD       tags. Behind DNAT, so addresses and ports are the server's own.\n"
-          "#   filter FORWARD       resets what is left of condemned connections (REJECT works in filter only).\n"
-          "#   security FORWARD     the queue. The accept of a queue ends the chain that it stands in: in filter it "
+    fputs("# Where what is done, and why there (FORWARD, and INPUT and OUTPUT for a server on the gateway itself):\n"
+          "#   mangle               tags. Behind DNAT, so addresses and ports are the server's own.\n"
+          "#   filter               resets what is left of condemned connections (REJECT works in filter only).\n"
+          "#   security             the queue. The accept of a queue ends the chain that it stands in: in filter it "
           "would\n"
           "#                        overrule your own rules, here it comes when they have had their say.\n"
           "#   mangle POSTROUTING   keeps the pass bit.\n"
-          "# The nftables form also lets the bare acknowledgements of clients bypass the queue. Here they are judged "
-          "like\n"
-          "# everything else: no match that is built in everywhere says \"no payload\" exactly.\n"
           "#\n"
           "# Keep these ports out of any flowtable or FLOWOFFLOAD rule: packets of an offloaded connection never reach "
           "a\n"
@@ -77,6 +91,96 @@ static void print_old(FILE *out)
           out);
 }
 
+/*
+ * A bare acknowledgement, as classic BPF from the IP header on; -p tcp has been matched. The nftables form has the
+ * argument why it may pass unjudged.
+ */
+struct instruction {
+    unsigned code, if_true, if_false, value;
+};
+
+static const struct instruction bare_ack4[] = {
+    {48, 0, 0, 0},    {21, 0, 14, 0x45},                     /* IPv4, 5 words: no options */
+    {40, 0, 0, 6},    {69, 12, 0, 0x3fff},                   /* whole, not a fragment */
+    {48, 0, 0, 33},   {84, 0, 0, 0x3f},    {21, 0, 9, 0x10}, /* flags: ACK, of FIN SYN RST PSH ACK URG */
+    {48, 0, 0, 32},   {84, 0, 0, 0xf0},    {53, 0, 6, 0x50}, /* words of TCP header, times 16: 5 at least */
+    {116, 0, 0, 2},   {4, 0, 0, 20},       {7, 0, 0, 0},     /* bytes of both headers */
+    {40, 0, 0, 2},    {29, 0, 1, 0},                         /* are all of the packet */
+    {6, 0, 0, 65535}, {6, 0, 0, 0},
+};
+
+static const struct instruction bare_ack6[] = {
+    {48, 0, 0, 6},    {21, 0, 11, 6},                     /* TCP at once: no extension headers */
+    {48, 0, 0, 53},   {84, 0, 0, 0x3f}, {21, 0, 8, 0x10}, /* flags */
+    {48, 0, 0, 52},   {84, 0, 0, 0xf0}, {53, 0, 5, 0x50}, /* words of TCP header, times 16 */
+    {116, 0, 0, 2},   {7, 0, 0, 0},                       /* bytes */
+    {40, 0, 0, 4},    {29, 0, 1, 0},                      /* are all behind the IP header */
+    {6, 0, 0, 65535}, {6, 0, 0, 0},
+};
+
+static void print_program(const struct instruction *program, size_t count, FILE *out)
+{
+    fprintf(out, "%zu", count);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, ",%u %u %u %u", program[i].code, program[i].if_true, program[i].if_false, program[i].value);
+}
+
+/* Not every kernel can match with BPF, and only a rule that was put in tells. */
+static void print_bare_acks(const struct config *c, FILE *out)
+{
+    uint32_t bit = c->marks.condemned;
+
+    fputs(
+        "# Bare acknowledgements of clients: an IP header without options, a length that ends with the TCP header, "
+        "the\n"
+        "# flag ACK alone. There is no byte in them and nothing else that a server acts on, so they go by unjudged.\n"
+        "# bare_ack PROGRAM BYTECODE: the rule for them, or nothing where the kernel has no match for it: then they\n"
+        "# are judged like everything else.\n"
+        "bare_ack() {\n"
+        "    \"$1\" -w -t security -N RCPTWALL-PROBE 2>/dev/null || \"$1\" -w -t security -F RCPTWALL-PROBE\n"
+        "    if \"$1\" -w -t security -A RCPTWALL-PROBE -p tcp -m bpf --bytecode \"$2\" -j RETURN 2>/dev/null; then\n",
+        out);
+    fprintf(out,
+            "        echo \"-A RCPTWALL-Q-CLIENT -p tcp -m mark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32
+            " -m connmark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -m bpf --bytecode \\\"$2\\\" -j RETURN\"\n",
+            bit, bit, bit, bit);
+    fputs("    fi\n"
+          "    \"$1\" -w -t security -F RCPTWALL-PROBE\n"
+          "    \"$1\" -w -t security -X RCPTWALL-PROBE\n"
+          "}\n"
+          "bare_ack4='",
+          out);
+    print_program(bare_ack4, sizeof(bare_ack4) / sizeof(bare_ack4[0]), out);
+    fputs("'\nbare_ack6='", out);
+    print_program(bare_ack6, sizeof(bare_ack6) / sizeof(bare_ack6[0]), out);
+    fputs("'\n\n", out);
+}
+
+static void print_bridge(FILE *out)
+{
+    fputs("# A bridge's packets come by in FORWARD only while the kernel is told so, and it is for you to say: this\n"
+          "# changes what your other rules see, too.\n"
+          "for family in iptables ip6tables; do\n"
+          "    if [ \"$(cat /proc/sys/net/bridge/bridge-nf-call-$family 2>/dev/null)\" != 1 ]; then\n"
+          "        echo \"rcptwall: hooks = bridge needs: modprobe br_netfilter; sysctl "
+          "net.bridge.bridge-nf-call-$family=1\" >&2\n"
+          "        exit 1\n"
+          "    fi\n"
+          "done\n\n",
+          out);
+}
+
+/* xt_recent would forget after 100 addresses, and knows no time for each. */
+static void print_sets(FILE *out)
+{
+    fputs("# Who is banned: two sets of the kernel's, filled by the rules, forgotten when the time is over. For IPv6 "
+          "the\n"
+          "# whole /64 that the client is in. Loading the rules anew keeps them.\n"
+          "ipset -exist create rcptwall-ban4 hash:ip family inet maxelem 65536 timeout 0\n"
+          "ipset -exist create rcptwall-ban6 hash:ip family inet6 netmask 64 maxelem 65536 timeout 0\n\n",
+          out);
+}
+
 static void print_table(const char *table, FILE *out)
 {
     fprintf(out, "*%s\n", table);
@@ -85,13 +189,15 @@ static void print_table(const char *table, FILE *out)
             fprintf(out, ":%s - [0:0]\n", chains[i].name);
 }
 
-static void print_commit(const char *program, const char *table, FILE *out)
+static void print_commit(const struct config *c, const char *program, const char *table, FILE *out)
 {
-    for (size_t i = 0; i < CHAINS; i++) {
-        const struct chain *c = &chains[i];
-        if (c->from != NULL && strcmp(c->table, table) == 0)
-            fprintf(out, "$(old \"$%s\" %s %s %s)\n-I %s 1 -j %s\n", program, table, c->from, c->name, c->from,
-                    c->name);
+    for (size_t i = 0; i < JUMPS; i++) {
+        const struct jump *j = &jumps[i];
+        if (strcmp(j->table, table) != 0)
+            continue;
+        fprintf(out, "$(old \"$%s\" %s %s %s)\n", program, table, j->from, j->to);
+        if ((j->hooks & c->hooks) != 0)
+            fprintf(out, "-I %s 1 -j %s\n", j->from, j->to);
     }
     fputs("COMMIT\n", out);
 }
@@ -120,6 +226,27 @@ static void print_dispatch(const struct config *c, const struct ruleset_plan *pl
     for (size_t i = 0; i < plan->server_count; i++)
         if (plan->servers[i].network.addr.family == family)
             print_smtp_rule(c, chain, &plan->servers[i].network, to_server, action, out);
+}
+
+/*
+ * The same for all hooks. On the gateway itself, clients' packets come in and the server's go out; what the gateway
+ * says to itself would come by twice, and is left alone.
+ */
+static void print_dispatches(const struct config *c, const struct ruleset_plan *plan, uint8_t family, const char *chain,
+                             const char *to_client, const char *to_server, FILE *out)
+{
+    char name[32];
+
+    print_dispatch(c, plan, family, chain, true, to_client, out);
+    print_dispatch(c, plan, family, chain, false, to_server, out);
+    if ((c->hooks & HOOK_INPUT) == 0)
+        return;
+    snprintf(name, sizeof(name), "%s-IN", chain);
+    fprintf(out, "-A %s -i lo -j RETURN\n", name);
+    print_dispatch(c, plan, family, name, true, to_client, out);
+    snprintf(name, sizeof(name), "%s-OUT", chain);
+    fprintf(out, "-A %s -o lo -j RETURN\n", name);
+    print_dispatch(c, plan, family, name, false, to_server, out);
 }
 
 /* Gives a connection without a tag the one of the client's address. */
@@ -152,8 +279,7 @@ static void print_mangle(const struct config *c, const struct ruleset_plan *plan
     uint32_t verdict = m->pass | m->condemned | m->ban;
 
     print_table("mangle", out);
-    print_dispatch(c, plan, family, "RCPTWALL-TAG", true, "-g RCPTWALL-CLIENT", out);
-    print_dispatch(c, plan, family, "RCPTWALL-TAG", false, "-g RCPTWALL-SERVER", out);
+    print_dispatches(c, plan, family, "RCPTWALL-TAG", "-g RCPTWALL-CLIENT", "-g RCPTWALL-SERVER", out);
     fputs("# A new connection from the port of a dead one: what the dead one did is forgotten.\n", out);
     fprintf(out,
             "-A RCPTWALL-CLIENT -p tcp --tcp-flags FIN,SYN,RST,ACK SYN -j CONNMARK --set-xmark 0x0/0x%08" PRIx32 "\n",
@@ -167,32 +293,62 @@ static void print_mangle(const struct config *c, const struct ruleset_plan *plan
     fputs("# A packet that left the queue with the pass bit: the rest of its session bypasses the queue.\n", out);
     fprintf(out, "-A RCPTWALL-PASS -p tcp -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32, m->pass, m->pass);
     fprintf(out, " -j CONNMARK --set-xmark 0x%08" PRIx32 "/0x%08" PRIx32 "\n", m->pass, m->pass);
-    print_commit(program, "mangle", out);
+    print_commit(c, program, "mangle", out);
 }
 
-static void print_filter(const struct config *c, const char *program, FILE *out)
+static void print_filter(const struct config *c, uint8_t family, const char *program, FILE *out)
 {
     uint32_t bit = c->marks.condemned;
     const char *chain = "RCPTWALL-CONDEMNED";
 
     print_table("filter", out);
+    if (ruleset_plan_bans(c)) {
+        fputs("# Only connections to the protected servers have a tag.\n", out);
+        fprintf(out, "-A %s -p tcp --tcp-flags FIN,SYN,RST,ACK SYN -m connmark ! --mark 0x0/0x%08" PRIx32, chain,
+                c->marks.tag);
+        fprintf(out, " -m set --match-set rcptwall-ban%d src -j REJECT --reject-with tcp-reset\n", family);
+    }
     fputs("# RSTs first: no RST answers a RST, so the REJECT would swallow them and nobody would be told.\n", out);
     fprintf(out, "-A %s -p tcp -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, bit, bit);
     fputs(" --tcp-flags FIN,SYN,RST RST -j RETURN\n", out);
     fprintf(out, "-A %s -p tcp -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, bit, bit);
     fputs(" -j REJECT --reject-with tcp-reset\n", out);
-    print_commit(program, "filter", out);
+    print_commit(c, program, "filter", out);
 }
 
-static void print_security(const struct config *c, const struct ruleset_plan *plan, uint8_t family, const char *program,
-                           FILE *out)
+static void print_bans(const struct config *c, uint8_t family, const char *chain, const char *side, FILE *out)
+{
+    for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
+        const struct policy_tag *p = &c->policy->tags[tag];
+        if (p->name[0] == '\0' || p->ban_after == 0)
+            continue;
+        fprintf(out, "-A %s -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain,
+                c->marks.ban | marks_with_tag(&c->marks, 0, tag), c->marks.ban | c->marks.tag);
+        fprintf(out, " -j SET --add-set rcptwall-ban%d %s --exist --timeout %" PRIu32 "\n", family, side, p->ban_for_s);
+    }
+}
+
+/* What differs between packets of clients and those of servers. */
+static void print_sides(const struct config *c, uint8_t family, FILE *out)
+{
+    if (ruleset_plan_bans(c)) {
+        fputs("# The daemon says that the client has done enough: whoever that is, and for how long, as its tag has "
+              "it.\n",
+              out);
+        print_bans(c, family, "RCPTWALL-Q-CLIENT", "src", out);
+        print_bans(c, family, "RCPTWALL-Q-SERVER", "dst", out);
+    }
+    fprintf(out, "$(bare_ack \"$%s\" \"$bare_ack%d\")\n", family == 4 ? "IPTABLES" : "IP6TABLES", family);
+    fputs("-A RCPTWALL-Q-CLIENT -g RCPTWALL-JUDGE\n"
+          "-A RCPTWALL-Q-SERVER -g RCPTWALL-JUDGE\n",
+          out);
+}
+
+static void print_verdicts(const struct config *c, FILE *out)
 {
     const struct marks *m = &c->marks;
     const char *chain = "RCPTWALL-JUDGE";
 
-    print_table("security", out);
-    print_dispatch(c, plan, family, "RCPTWALL-QUEUE", true, "-g RCPTWALL-JUDGE", out);
-    print_dispatch(c, plan, family, "RCPTWALL-QUEUE", false, "-g RCPTWALL-JUDGE", out);
     fputs("# The daemon has turned the offending packet into a RST for its receiver, and NF_REPEAT brings it here "
           "again.\n"
           "# From here on the connection is condemned.\n",
@@ -200,6 +356,10 @@ static void print_security(const struct config *c, const struct ruleset_plan *pl
     fprintf(out, "-A %s -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, m->condemned, m->condemned);
     fprintf(out, " -j CONNMARK --set-xmark 0x%08" PRIx32 "/0x%08" PRIx32 "\n", m->condemned, m->condemned);
     fprintf(out, "-A %s -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j RETURN\n", chain, m->condemned, m->condemned);
+    if (ruleset_plan_bans(c)) {
+        fputs("# The action is drop: the packet was only to carry the ban here.\n", out);
+        fprintf(out, "-A %s -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j DROP\n", chain, m->ban, m->ban);
+    }
     fputs("# Only its RSTs come as far as this, unless somebody took the rules in filter away: then nothing passes.\n",
           out);
     fprintf(out, "-A %s -p tcp -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, m->condemned, m->condemned);
@@ -207,6 +367,17 @@ static void print_security(const struct config *c, const struct ruleset_plan *pl
     fprintf(out, "-A %s -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j DROP\n", chain, m->condemned,
             m->condemned);
     fprintf(out, "-A %s -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j RETURN\n", chain, m->pass, m->pass);
+}
+
+static void print_security(const struct config *c, const struct ruleset_plan *plan, uint8_t family, const char *program,
+                           FILE *out)
+{
+    const char *chain = "RCPTWALL-JUDGE";
+
+    print_table("security", out);
+    print_dispatches(c, plan, family, "RCPTWALL-QUEUE", "-g RCPTWALL-Q-CLIENT", "-g RCPTWALL-Q-SERVER", out);
+    print_sides(c, family, out);
+    print_verdicts(c, out);
     if (c->on_failure == FAIL_OPEN)
         fputs("# on-failure = open: while no daemon listens, SMTP passes unguarded.\n", out);
     else
@@ -220,7 +391,7 @@ static void print_security(const struct config *c, const struct ruleset_plan *pl
     else
         fprintf(out, "-A %s -j NFQUEUE --queue-balance %d:%d", chain, c->queue_first, c->queue_last);
     fprintf(out, "%s\n", c->on_failure == FAIL_OPEN ? " --queue-bypass" : "");
-    print_commit(program, "security", out);
+    print_commit(c, program, "security", out);
 }
 
 static void print_family(const struct config *c, const struct ruleset_plan *plan, uint8_t family, FILE *out)
@@ -230,7 +401,7 @@ static void print_family(const struct config *c, const struct ruleset_plan *plan
     fprintf(out, "%s\"$%s-restore\" -w --noflush <<EOF\n", family == 4 ? "" : "if [ -e /proc/net/if_inet6 ]; then\n",
             program);
     print_mangle(c, plan, family, program, out);
-    print_filter(c, program, out);
+    print_filter(c, family, program, out);
     print_security(c, plan, family, program, out);
     fprintf(out, "EOF\n%s\n", family == 4 ? "" : "fi # else this kernel has no IPv6\n");
 }
@@ -244,6 +415,11 @@ bool ruleset_print_iptables(const struct config *c, FILE *out)
     print_head(c, out);
     print_tools(out);
     print_old(out);
+    if ((c->hooks & HOOK_BRIDGE) != 0)
+        print_bridge(out);
+    if (ruleset_plan_bans(c))
+        print_sets(out);
+    print_bare_acks(c, out);
     print_family(c, &plan, 4, out);
     print_family(c, &plan, 6, out);
     ruleset_plan_free(&plan);
@@ -268,12 +444,15 @@ void ruleset_remove_iptables(FILE *out)
           "for program in \"$IPTABLES\" \"$IP6TABLES\"; do\n"
           "    if [ \"$program\" = \"$IP6TABLES\" ] && ! [ -e /proc/net/if_inet6 ]; then continue; fi\n",
           out);
-    for (size_t i = CHAINS; i-- > 0;) /* the queue goes first: no rule may miss what it relies on */
-        if (chains[i].from != NULL)
-            fprintf(out, "    jump \"$program\" %s %s %s\n", chains[i].table, chains[i].from, chains[i].name);
+    for (size_t i = JUMPS; i-- > 0;) /* the queue goes first: no rule may miss what it relies on */
+        fprintf(out, "    jump \"$program\" %s %s %s\n", jumps[i].table, jumps[i].from, jumps[i].to);
     for (size_t i = 0; i < CHAINS; i++)
         fprintf(out, "    chain \"$program\" %s %s -F\n", chains[i].table, chains[i].name);
     for (size_t i = 0; i < CHAINS; i++)
         fprintf(out, "    chain \"$program\" %s %s -X\n", chains[i].table, chains[i].name);
-    fputs("done\n", out);
+    fputs("done\n"
+          "if command -v ipset >/dev/null; then\n"
+          "    for set in rcptwall-ban4 rcptwall-ban6; do ipset destroy \"$set\" 2>/dev/null || true; done\n"
+          "fi\n",
+          out);
 }

@@ -4,8 +4,7 @@
  * documentation of the rules; the facts behind them were tried on Linux 6.1, 6.12
  * and 6.18.
  */
-#include "rules/ruleset.h"
-#include "rules/ruleset_plan.h"
+#include "rules/ruleset_nft.h"
 
 #include <inttypes.h>
 
@@ -26,124 +25,57 @@ static void print_head(const struct config *c, FILE *out)
             "#     0x%08" PRIx32 " tag: who is the client\n"
             "#     0x%08" PRIx32 " pass: this session needs no more looking\n"
             "#     0x%08" PRIx32 " condemned: this session is over\n"
-            "#     0x%08" PRIx32 " ban (not used yet)\n"
+            "#     0x%08" PRIx32 " ban: its client is to be banned\n"
             "#\n",
             c->marks.mask, c->marks.tag, c->marks.pass, c->marks.condemned, c->marks.ban);
     fputs("# Keep these ports out of any flowtable (`flow add`): packets of an offloaded connection never reach a\n"
-          "# chain, so nobody would judge them.\n\n"
-          "table inet rcptwall\n"
-          "delete table inet rcptwall\n\n"
-          "table inet rcptwall {\n"
-          "\t# SMTP, as the servers see it (behind any DNAT).\n"
-          "\tset ports {\n"
-          "\t\ttype inet_service\n"
-          "\t\telements = { ",
+          "# chain, so nobody would judge them.\n",
           out);
-    ruleset_print_ports(c, ", ", out);
-    fputs(" }\n\t}\n", out);
 }
 
-/* One interval set with the networks [from, to) of one family. */
-static void print_set(const char *name, const struct planned *from, const struct planned *to, FILE *out)
+static void print_base(const struct nft_table *t, const char *name, const char *hook, const char *priority)
 {
-    char text[NETWORK_TEXT];
+    fprintf(t->out, "\tchain %s {\n\t\ttype filter hook %s priority %s; policy accept;\n", name, hook, priority);
+}
 
-    fprintf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\telements = {", name,
-            from->network.addr.family == 4 ? "ipv4_addr" : "ipv6_addr");
-    for (const struct planned *p = from; p < to; p++) {
-        ruleset_network_text(&p->network, text);
-        fprintf(out, "%s%s", p > from ? ",\n\t\t             " : " ", text);
+/* SMTP packets of clients to one chain, those of servers to another; NULL: none of those. */
+static void print_dispatch(const struct nft_table *t, const char *from_client, const char *from_server)
+{
+    const char *const side[] = {"daddr", "saddr"}, *const port[] = {"dport", "sport"};
+    const char *const to[] = {from_client, from_server};
+
+    for (int i = 0; i < 2; i++) {
+        if (to[i] == NULL)
+            continue;
+        if (t->plan->all_servers) {
+            fprintf(t->out, "\t\ttcp %s @ports goto %s\n", port[i], to[i]);
+            continue;
+        }
+        if (ruleset_plan_serves(t->plan, 4))
+            fprintf(t->out, "\t\tip %s @servers4 tcp %s @ports goto %s\n", side[i], port[i], to[i]);
+        if (ruleset_plan_serves(t->plan, 6))
+            fprintf(t->out, "\t\tip6 %s @servers6 tcp %s @ports goto %s\n", side[i], port[i], to[i]);
     }
-    fputs(" }\n\t}\n", out);
+    fputs("\t}\n", t->out);
 }
 
-static void print_servers(const struct ruleset_plan *plan, FILE *out)
+/*
+ * A pair of chains, in the hooks input and output, for servers on the gateway itself. What the gateway says to itself
+ * would come by twice; it is left alone.
+ */
+static void print_local(const struct nft_table *t, const char *name, const char *priority, const char *from_client,
+                        const char *from_server)
 {
-    const struct planned *at = plan->servers, *end = plan->servers + plan->server_count;
+    char full[32];
 
-    if (at < end)
-        fputs("\n\t# The servers to be protected.\n", out);
-    while (at < end) {
-        const struct planned *next = at;
-        while (next < end && next->network.addr.family == at->network.addr.family)
-            next++;
-        print_set(at->network.addr.family == 4 ? "servers4" : "servers6", at, next, out);
-        at = next;
-    }
-}
-
-static bool same_set(const struct planned *a, const struct planned *b)
-{
-    return a->depth == b->depth && a->network.addr.family == b->network.addr.family && a->network.tag == b->network.tag;
-}
-
-#define SET_NAME (TAG_NAME_MAX + 32)
-
-/* "nets4_inside"; "nets4in1_inside" for those that lie inside one network of another tag, and so on. */
-static void set_name(const struct config *c, const struct planned *p, char out[static SET_NAME])
-{
-    const char *tag = c->policy->tags[p->network.tag].name;
-
-    if (p->depth == 0)
-        snprintf(out, SET_NAME, "nets%d_%s", p->network.addr.family, tag);
-    else
-        snprintf(out, SET_NAME, "nets%din%u_%s", p->network.addr.family, p->depth, tag);
-}
-
-static void print_networks(const struct config *c, const struct ruleset_plan *plan, FILE *out)
-{
-    const struct planned *at = plan->networks, *end = plan->networks + plan->network_count;
-    char name[SET_NAME];
-
-    if (at < end)
-        fputs("\n\t# Who gets which tag. \"in1\": networks that lie inside one of another tag; they are tried first.\n",
-              out);
-    while (at < end) {
-        const struct planned *next = at;
-        while (next < end && same_set(at, next))
-            next++;
-        set_name(c, at, name);
-        print_set(name, at, next, out);
-        at = next;
-    }
-}
-
-/* A segment's lengths when it has no payload: header lengths are in units of 4 bytes. */
-static void print_pure_acks(FILE *out)
-{
-    fputs("\n\t# The lengths of a TCP segment that carries no byte of payload: IPv4 without options, IPv6 without\n"
-          "\t# extension headers, and nothing behind the TCP header (5 to 15 words of 4 bytes).\n"
-          "\tset empty4 {\n"
-          "\t\ttypeof ip hdrlength . tcp doff . ip length\n"
-          "\t\telements = {",
-          out);
-    for (unsigned doff = 5; doff <= 15; doff++)
-        fprintf(out, "%s 5 . %u . %u", doff > 5 ? "," : "", doff, 20 + 4 * doff);
-    fputs(" }\n\t}\n"
-          "\tset empty6 {\n"
-          "\t\ttypeof tcp doff . ip6 length\n"
-          "\t\telements = {",
-          out);
-    for (unsigned doff = 5; doff <= 15; doff++)
-        fprintf(out, "%s %u . %u", doff > 5 ? "," : "", doff, 4 * doff);
-    fputs(" }\n\t}\n", out);
-}
-
-/* SMTP packets of clients to one chain, those of servers to another. */
-static void print_dispatch(const struct ruleset_plan *plan, const char *from_client, const char *from_server, FILE *out)
-{
-    if (plan->all_servers) {
-        fprintf(out, "\t\ttcp dport @ports goto %s\n\t\ttcp sport @ports goto %s\n", from_client, from_server);
-        return;
-    }
-    if (ruleset_plan_serves(plan, 4))
-        fprintf(out, "\t\tip daddr @servers4 tcp dport @ports goto %s\n", from_client);
-    if (ruleset_plan_serves(plan, 6))
-        fprintf(out, "\t\tip6 daddr @servers6 tcp dport @ports goto %s\n", from_client);
-    if (ruleset_plan_serves(plan, 4))
-        fprintf(out, "\t\tip saddr @servers4 tcp sport @ports goto %s\n", from_server);
-    if (ruleset_plan_serves(plan, 6))
-        fprintf(out, "\t\tip6 saddr @servers6 tcp sport @ports goto %s\n", from_server);
+    snprintf(full, sizeof(full), "%s_input", name);
+    print_base(t, full, "input", priority);
+    fputs("\t\tiifname \"lo\" accept\n", t->out);
+    print_dispatch(t, from_client, NULL);
+    snprintf(full, sizeof(full), "%s_output", name);
+    print_base(t, full, "output", priority);
+    fputs("\t\toifname \"lo\" accept\n", t->out);
+    print_dispatch(t, NULL, from_server);
 }
 
 /* A statement that changes just the bits `clear` of a mark: they become `set`. */
@@ -166,103 +98,218 @@ static void print_match(const char *which, uint32_t bits, uint32_t value, FILE *
 }
 
 /* Gives a connection without a tag the one of the client's address, which is the packet's source or destination. */
-static void print_tag_by(const struct config *c, const struct ruleset_plan *plan, const char *chain, const char *side,
-                         FILE *out)
+static void print_tag_by(const struct nft_table *t, const char *chain, const char *side)
 {
-    const struct planned *at = plan->networks, *end = plan->networks + plan->network_count;
-    char name[SET_NAME];
+    const struct config *c = t->config;
+    const struct planned *at = t->plan->networks, *end = t->plan->networks + t->plan->network_count;
+    char name[NFT_SET_NAME];
 
-    fprintf(out, "\tchain %s {\n", chain);
+    fprintf(t->out, "\tchain %s {\n", chain);
     while (at < end) {
-        print_match("ct", c->marks.tag, 0, out);
-        set_name(c, at, name);
-        fprintf(out, "%s %s @%s ", at->network.addr.family == 4 ? "ip" : "ip6", side, name);
-        print_mark("ct", c->marks.tag, tag_bits(c, at->network.tag), out);
+        print_match("ct", c->marks.tag, 0, t->out);
+        ruleset_nft_set_name(c, at, name);
+        fprintf(t->out, "%s %s @%s ", at->network.addr.family == 4 ? "ip" : "ip6", side, name);
+        print_mark("ct", c->marks.tag, tag_bits(c, at->network.tag), t->out);
         const struct planned *next = at;
-        while (next < end && same_set(at, next))
+        while (next < end && ruleset_nft_same_set(at, next))
             next++;
         at = next;
     }
-    print_match("ct", c->marks.tag, 0, out);
-    print_mark("ct", c->marks.tag, tag_bits(c, c->policy->outside), out);
-    fputs("\t}\n", out);
+    print_match("ct", c->marks.tag, 0, t->out);
+    print_mark("ct", c->marks.tag, tag_bits(c, c->policy->outside), t->out);
+    fputs("\t}\n", t->out);
 }
 
-static void print_tagging(const struct config *c, const struct ruleset_plan *plan, FILE *out)
+/* One lookup, however many tags there are; then a chain for each. */
+static void print_mark_packet(const struct nft_table *t)
 {
-    fputs("\n\t# 1. Tags. In the forward hook addresses are those of client and server themselves, whatever NAT does.\n"
-          "\t# A tag that another rule has put into the connection mark before stays.\n"
-          "\tchain tag {\n"
-          "\t\ttype filter hook forward priority mangle; policy accept;\n",
-          out);
-    print_dispatch(plan, "tag_from_client", "tag_from_server", out);
-    fputs("\t}\n\tchain tag_from_client {\n"
-          "\t\t# A new connection from the port of a dead one: what the dead one did is forgotten.\n"
-          "\t\ttcp flags & (fin | syn | rst | ack) == syn ",
-          out);
-    print_mark("ct", c->marks.pass | c->marks.condemned | c->marks.ban, 0, out);
-    print_match("ct", c->marks.tag, 0, out);
-    fputs("jump tag_by_source\n\t\tgoto tag_packet\n\t}\n"
-          "\tchain tag_from_server {\n",
-          out);
-    print_match("ct", c->marks.tag, 0, out);
-    fputs("jump tag_by_destination\n\t\tgoto tag_packet\n\t}\n", out);
-    print_tag_by(c, plan, "tag_by_source", "saddr", out);
-    print_tag_by(c, plan, "tag_by_destination", "daddr", out);
+    const struct config *c = t->config;
+    const char *comma = "";
+
     fputs("\t# The tag goes with the packet to the daemon; verdict bits come only from the daemon.\n"
-          "\tchain tag_packet {\n\t\t",
-          out);
-    print_mark("meta", c->marks.mask, 0, out);
+          "\tchain mark_packet {\n\t\t",
+          t->out);
+    print_mark("meta", c->marks.mask, 0, t->out);
+    fprintf(t->out, "\t\tct mark & 0x%08" PRIx32 " vmap {", c->marks.tag);
     for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
         if (c->policy->tags[tag].name[0] == '\0')
             continue;
-        print_match("ct", c->marks.tag, tag_bits(c, tag), out);
-        print_mark("meta", c->marks.tag, tag_bits(c, tag), out);
+        fprintf(t->out, "%s 0x%08" PRIx32 " : goto tag_%s", comma, tag_bits(c, tag), c->policy->tags[tag].name);
+        comma = ",";
     }
-    fputs("\t}\n", out);
+    fputs(" }\n\t}\n", t->out);
 }
 
-static void print_judging(const struct config *c, const struct ruleset_plan *plan, FILE *out)
+static void print_tag_chains(const struct nft_table *t)
+{
+    const struct config *c = t->config;
+
+    for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
+        if (c->policy->tags[tag].name[0] == '\0')
+            continue;
+        fprintf(t->out, "\tchain tag_%s {\n\t\t", c->policy->tags[tag].name);
+        print_mark("meta", c->marks.tag, tag_bits(c, tag), t->out);
+        fputs("\t}\n", t->out);
+    }
+}
+
+static void print_tag_hooks(const struct nft_table *t)
+{
+    if (t->bridge) {
+        fputs("\n\t# 1. Tags. Behind the bridge's own connection tracking (-200).\n", t->out);
+        print_base(t, "tagging", "prerouting", "-150");
+        print_dispatch(t, "by_client", "by_server");
+        return;
+    }
+    fputs("\n\t# 1. Tags. In these hooks addresses are those of client and server themselves, whatever NAT does.\n"
+          "\t# A tag that another rule has put into the connection mark before stays.\n",
+          t->out);
+    if ((t->config->hooks & HOOK_FORWARD) != 0) {
+        print_base(t, "tagging", "forward", "mangle");
+        print_dispatch(t, "by_client", "by_server");
+    }
+    if ((t->config->hooks & HOOK_INPUT) != 0) {
+        fputs("\t# Servers on the gateway itself: clients' packets come in, the server's go out. What the gateway says "
+              "to\n"
+              "\t# itself (lo) is nobody else's, and is left alone.\n",
+              t->out);
+        print_local(t, "tagging", "mangle", "by_client", "by_server");
+    }
+}
+
+static void print_tagging(const struct nft_table *t)
+{
+    const struct marks *m = &t->config->marks;
+
+    print_tag_chains(t);
+    print_mark_packet(t);
+    print_tag_by(t, "by_source", "saddr");
+    print_tag_by(t, "by_destination", "daddr");
+    fputs("\tchain by_client {\n"
+          "\t\t# A new connection from the port of a dead one: what the dead one did is forgotten.\n"
+          "\t\ttcp flags & (fin | syn | rst | ack) == syn ",
+          t->out);
+    print_mark("ct", m->pass | m->condemned | m->ban, 0, t->out);
+    print_match("ct", m->tag, 0, t->out);
+    fputs("jump by_source\n\t\tgoto mark_packet\n\t}\n"
+          "\tchain by_server {\n",
+          t->out);
+    print_match("ct", m->tag, 0, t->out);
+    fputs("jump by_destination\n\t\tgoto mark_packet\n\t}\n", t->out);
+    print_tag_hooks(t);
+}
+
+/* ---- bans ---- */
+
+static void print_ban_by(const struct nft_table *t, const char *chain, const char *side)
+{
+    const struct config *c = t->config;
+
+    fprintf(t->out, "\tchain %s {\n", chain);
+    for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
+        const struct policy_tag *p = &c->policy->tags[tag];
+        if (p->name[0] == '\0' || p->ban_after == 0)
+            continue;
+        print_match("meta", c->marks.tag, tag_bits(c, tag), t->out);
+        fprintf(t->out, "meta protocol ip update @banned4 { ip %s timeout %" PRIu32 "s }\n", side, p->ban_for_s);
+        print_match("meta", c->marks.tag, tag_bits(c, tag), t->out);
+        fprintf(t->out, "meta protocol ip6 update @banned6 { ip6 %s & ffff:ffff:ffff:ffff:: timeout %" PRIu32 "s }\n",
+                side, p->ban_for_s);
+    }
+    fputs("\t}\n", t->out);
+}
+
+static void print_ban_chains(const struct nft_table *t)
+{
+    if (!ruleset_plan_bans(t->config))
+        return;
+    fputs(
+        "\t# The daemon says that the client has done enough: whoever that is, and for how long, as its tag has it.\n",
+        t->out);
+    print_ban_by(t, "ban_source", "saddr");
+    print_ban_by(t, "ban_destination", "daddr");
+}
+
+/* The first lines of the chains that packets come back to. */
+static void print_verdict_bits(const struct nft_table *t, const char *ban)
+{
+    const struct marks *m = &t->config->marks;
+    bool bans = ruleset_plan_bans(t->config);
+
+    if (bans) {
+        print_match("meta", m->ban, m->ban, t->out);
+        fprintf(t->out, "jump %s\n", ban);
+    }
+    print_match("meta", m->condemned, m->condemned, t->out);
+    fputs("goto disarmed\n", t->out);
+    if (bans) { /* the action is `drop`: the packet was only to carry the ban here */
+        print_match("meta", m->ban, m->ban, t->out);
+        fputs("counter drop comment \"banned in silence\"\n", t->out);
+    }
+}
+
+static void print_banned(const struct nft_table *t)
+{
+    if (!ruleset_plan_bans(t->config))
+        return;
+    fputs("\t\ttcp flags & (fin | syn | rst | ack) == syn ip saddr @banned4 "
+          "counter reject with tcp reset comment \"banned\"\n"
+          "\t\ttcp flags & (fin | syn | rst | ack) == syn ip6 saddr & ffff:ffff:ffff:ffff:: @banned6 "
+          "counter reject with tcp reset comment \"banned\"\n",
+          t->out);
+}
+
+/* ---- the queue ---- */
+
+static void print_bare_acks(const struct nft_table *t)
 {
     fputs(
-        "\n\t# 2. The queue. Behind the usual filter chains (priority filter, 0): what they refuse costs the daemon\n"
-        "\t# nothing, and an accept here can't overrule them. A verdict with a mark comes back with NF_REPEAT, which\n"
-        "\t# runs this chain again from its top, so all that acts on verdict bits is in here.\n"
-        "\tchain guard {\n"
-        "\t\ttype filter hook forward priority filter + 10; policy accept;\n",
-        out);
-    print_dispatch(plan, "from_client", "from_server", out);
-    fputs("\t}\n\tchain from_client {\n", out);
-    print_match("meta", c->marks.condemned, c->marks.condemned, out);
-    fputs("goto disarmed\n", out);
-    print_match("ct", c->marks.condemned, c->marks.condemned, out);
-    fputs("goto condemned\n", out);
-    print_match("ct", c->marks.pass, c->marks.pass, out);
-    fputs("counter accept comment \"passed\"\n"
-          "\t\t# A bare acknowledgement brings the server nothing to act on: no payload, no SYN, FIN, RST or urgent\n"
-          "\t\t# pointer. Everything else is judged, and so is an acknowledgement with IP options.\n"
-          "\t\ttcp flags & (fin | syn | rst | psh | ack | urg) == ack ip hdrlength . tcp doff . ip length @empty4 "
-          "counter accept comment \"bare ACK\"\n"
-          "\t\ttcp flags & (fin | syn | rst | psh | ack | urg) == ack tcp doff . ip6 length @empty6 "
-          "counter accept comment \"bare ACK\"\n"
-          "\t\tgoto judge\n\t}\n"
-          "\tchain from_server {\n",
-          out);
-    print_match("meta", c->marks.condemned, c->marks.condemned, out);
-    fputs("goto disarmed\n", out);
-    print_match("ct", c->marks.condemned, c->marks.condemned, out);
-    fputs("goto condemned\n", out);
-    print_match("ct", c->marks.pass, c->marks.pass, out);
-    fputs("counter accept comment \"passed\"\n\t\tgoto judge\n\t}\n", out);
+        "\t\t# A bare acknowledgement goes by unjudged, and nothing can hide in it: an IP header without options (5\n"
+        "\t\t# words; IPv6 counts extension headers in its length, so with one it has none of these), a length that\n"
+        "\t\t# ends exactly with the TCP header, so no byte of payload (what a link pads behind it, no receiver "
+        "reads),\n"
+        "\t\t# and of the flags ACK alone: no SYN, FIN or RST, no urgent pointer. All that it can do is to "
+        "acknowledge\n"
+        "\t\t# and to open the window for what the server sends; a timestamp in it can at most make the server refuse\n"
+        "\t\t# bytes that were judged, and those are compared with every later copy until the server has acknowledged\n"
+        "\t\t# them. Whatever differs in any of this is judged.\n"
+        "\t\ttcp flags & (fin | syn | rst | psh | ack | urg) == ack ip hdrlength . tcp doff . ip length @empty4 "
+        "counter accept comment \"bare ACK\"\n"
+        "\t\ttcp flags & (fin | syn | rst | psh | ack | urg) == ack tcp doff . ip6 length @empty6 "
+        "counter accept comment \"bare ACK\"\n",
+        t->out);
 }
 
-static void print_verdicts(const struct config *c, FILE *out)
+static void print_judge(const struct nft_table *t)
 {
-    fputs("\t# The daemon has turned the offending packet into a RST for its receiver. From here on the connection is\n"
+    const struct config *c = t->config;
+
+    if (c->on_failure == FAIL_OPEN)
+        fputs("\t# on-failure = open: while no daemon listens, SMTP passes unguarded (bypass).\n", t->out);
+    else
+        fputs("\t# on-failure = closed: while no daemon listens, there is no SMTP.\n", t->out);
+    fputs("\t# A range of queues is shared out by addresses, both directions of a connection to the same queue. Never\n"
+          "\t# add `fanout`: it goes by CPU, and a session's packets would end up in different queues.\n"
+          "\tchain judge {\n"
+          "\t\tcounter queue num ",
+          t->out);
+    fprintf(t->out, "%d", c->queue_first);
+    if (c->queue_last != c->queue_first)
+        fprintf(t->out, "-%d", c->queue_last);
+    fprintf(t->out, "%s comment \"judged\"\n\t}\n", c->on_failure == FAIL_OPEN ? " bypass" : "");
+}
+
+/* What becomes of condemned connections, wherever their packets are seen. */
+static void print_condemned(const struct nft_table *t)
+{
+    const struct marks *m = &t->config->marks;
+
+    fputs("\n\t# 2. Verdicts.\n"
+          "\t# The daemon has turned the offending packet into a RST for its receiver. From here on the connection is\n"
           "\t# condemned.\n"
           "\tchain disarmed {\n\t\t",
-          out);
-    print_mark("ct", c->marks.condemned, c->marks.condemned, out);
+          t->out);
+    print_mark("ct", m->condemned, m->condemned, t->out);
     fputs("\t\tcounter accept comment \"disarmed\"\n\t}\n"
           "\t# Both ends may reset it; whatever else they say is answered with a RST. (RSTs first: no RST answers a "
           "RST,\n"
@@ -270,28 +317,112 @@ static void print_verdicts(const struct config *c, FILE *out)
           "\tchain condemned {\n"
           "\t\ttcp flags & (fin | syn | rst) == rst counter accept comment \"RST\"\n"
           "\t\tcounter reject with tcp reset comment \"condemned\"\n\t}\n",
-          out);
-    if (c->on_failure == FAIL_OPEN)
-        fputs("\t# on-failure = open: while no daemon listens, SMTP passes unguarded (bypass).\n", out);
-    else
-        fputs("\t# on-failure = closed: while no daemon listens, there is no SMTP.\n", out);
-    fputs("\t# A range of queues is shared out by addresses, both directions of a connection to the same queue. Never\n"
-          "\t# add `fanout`: it goes by CPU, and a session's packets would end up in different queues.\n"
-          "\tchain judge {\n"
-          "\t\tcounter queue num ",
-          out);
-    fprintf(out, "%d", c->queue_first);
-    if (c->queue_last != c->queue_first)
-        fprintf(out, "-%d", c->queue_last);
-    fprintf(out, "%s comment \"judged\"\n\t}\n", c->on_failure == FAIL_OPEN ? " bypass" : "");
-    fputs("\n\t# 3. A packet that left the queue with the pass bit: the rest of its session bypasses the queue. (The\n"
-          "\t# queue's accept ends the chain above, so this can't be said there.)\n"
-          "\tchain keep_pass {\n"
-          "\t\ttype filter hook postrouting priority mangle; policy accept;\n",
-          out);
-    fprintf(out, "\t\tmeta l4proto tcp meta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " ", c->marks.pass, c->marks.pass);
-    print_mark("ct", c->marks.pass, c->marks.pass, out);
-    fputs("\t}\n}\n", out);
+          t->out);
+    if (t->bridge)
+        fputs("\t# Nothing but RSTs comes as far as the forward hook; should something, it ends here.\n"
+              "\tchain condemned_late {\n"
+              "\t\ttcp flags & (fin | syn | rst) == rst counter accept comment \"RST\"\n"
+              "\t\tcounter drop comment \"condemned\"\n\t}\n",
+              t->out);
+}
+
+static void print_from(const struct nft_table *t, bool client)
+{
+    const struct marks *m = &t->config->marks;
+
+    fprintf(t->out, "\tchain %s {\n", client ? "from_client" : "from_server");
+    print_verdict_bits(t, client ? "ban_source" : "ban_destination");
+    if (client && !t->bridge)
+        print_banned(t);
+    print_match("ct", m->condemned, m->condemned, t->out);
+    fprintf(t->out, "goto %s\n", t->bridge ? "condemned_late" : "condemned");
+    print_match("ct", m->pass, m->pass, t->out);
+    fputs("counter accept comment \"passed\"\n", t->out);
+    if (client)
+        print_bare_acks(t);
+    fputs("\t\tgoto judge\n\t}\n", t->out);
+}
+
+/* A bridge can send a RST of its own only where packets come in. */
+static void print_bridge_refusal(const struct nft_table *t)
+{
+    const struct marks *m = &t->config->marks;
+
+    fputs("\tchain refuse_client {\n", t->out);
+    print_banned(t);
+    print_match("ct", m->condemned, m->condemned, t->out);
+    fputs("goto condemned\n\t}\n\tchain refuse_server {\n", t->out);
+    print_match("ct", m->condemned, m->condemned, t->out);
+    fputs("goto condemned\n\t}\n"
+          "\t# Here a bridge can send a RST of its own, and in the forward hook it can't.\n",
+          t->out);
+    print_base(t, "refuse", "prerouting", "-140");
+    print_dispatch(t, "refuse_client", "refuse_server");
+}
+
+static void print_guard_hooks(const struct nft_table *t)
+{
+    fputs(
+        "\n\t# 3. The queue. Behind the usual filter chains (priority filter): what they refuse costs the daemon\n"
+        "\t# nothing, and an accept here can't overrule them. A verdict with a mark comes back with NF_REPEAT, which\n"
+        "\t# runs this chain again from its top, so all that acts on verdict bits is in here.\n",
+        t->out);
+    if (t->bridge) {
+        print_base(t, "guard", "forward", "10");
+        print_dispatch(t, "from_client", "from_server");
+        return;
+    }
+    if ((t->config->hooks & HOOK_FORWARD) != 0) {
+        print_base(t, "guard", "forward", "filter + 10");
+        print_dispatch(t, "from_client", "from_server");
+    }
+    if ((t->config->hooks & HOOK_INPUT) != 0)
+        print_local(t, "guard", "filter + 10", "from_client", "from_server");
+}
+
+static void print_keep_pass_in(const struct nft_table *t, const char *name, const char *hook, const char *priority)
+{
+    const struct marks *m = &t->config->marks;
+
+    print_base(t, name, hook, priority);
+    fprintf(t->out, "\t\tmeta l4proto tcp meta mark & 0x%08" PRIx32 " == 0x%08" PRIx32 " ", m->pass, m->pass);
+    print_mark("ct", m->pass, m->pass, t->out);
+    fputs("\t}\n", t->out);
+}
+
+static void print_keep_pass(const struct nft_table *t)
+{
+    fputs("\n\t# 4. A packet that left the queue with the pass bit: the rest of its session bypasses the queue. (The\n"
+          "\t# queue's accept ends the chain above, so this can't be said there.)\n",
+          t->out);
+    print_keep_pass_in(t, "keep_pass", "postrouting", t->bridge ? "10" : "mangle");
+    if (!t->bridge && (t->config->hooks & HOOK_INPUT) != 0)
+        print_keep_pass_in(t, "keep_pass_input", "input", "filter + 20");
+}
+
+static void print_table(const struct nft_table *t)
+{
+    const char *family = t->bridge ? "bridge" : "inet";
+
+    if (t->bridge)
+        fputs("\n# The transparent gateway: frames that the bridge passes on. Untagged IP, and VLANs that the network "
+              "card or\n"
+              "# the bridge has untagged; IP inside other frames (PPPoE, a second VLAN tag) no chain can see into.\n"
+              "# Needs connection tracking for bridges: nf_conntrack_bridge, Linux 5.3 or later.\n",
+              t->out);
+    fprintf(t->out, "\ntable %s rcptwall\ndelete table %s rcptwall\n\ntable %s rcptwall {\n", family, family, family);
+    ruleset_nft_print_sets(t);
+    print_tagging(t);
+    print_condemned(t);
+    print_ban_chains(t);
+    print_judge(t);
+    print_from(t, true);
+    print_from(t, false);
+    if (t->bridge)
+        print_bridge_refusal(t);
+    print_guard_hooks(t);
+    print_keep_pass(t);
+    fputs("}\n", t->out);
 }
 
 bool ruleset_print_nft(const struct config *c, FILE *out)
@@ -301,20 +432,22 @@ bool ruleset_print_nft(const struct config *c, FILE *out)
     if (!ruleset_plan_make(&plan, c))
         return false;
     print_head(c, out);
-    print_servers(&plan, out);
-    print_networks(c, &plan, out);
-    print_pure_acks(out);
-    print_tagging(c, &plan, out);
-    print_judging(c, &plan, out);
-    print_verdicts(c, out);
+    if ((c->hooks & (HOOK_FORWARD | HOOK_INPUT)) != 0)
+        print_table(&(struct nft_table){.config = c, .plan = &plan, .out = out});
+    if ((c->hooks & HOOK_BRIDGE) != 0)
+        print_table(&(struct nft_table){.config = c, .plan = &plan, .bridge = true, .out = out});
     ruleset_plan_free(&plan);
     return true;
 }
 
-void ruleset_remove_nft(FILE *out)
+void ruleset_remove_nft(bool bridge, FILE *out)
 {
     fputs("# rcptwall: takes the table away, whether it is there or not. rcptwall rules --nft --remove | nft -f -\n"
           "table inet rcptwall\n"
           "delete table inet rcptwall\n",
           out);
+    if (bridge)
+        fputs("table bridge rcptwall\n"
+              "delete table bridge rcptwall\n",
+              out);
 }

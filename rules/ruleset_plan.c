@@ -110,6 +110,14 @@ bool ruleset_plan_serves(const struct ruleset_plan *plan, uint8_t family)
     return false;
 }
 
+bool ruleset_plan_bans(const struct config *c)
+{
+    for (uint8_t tag = 1; tag <= TAGS_MAX; tag++)
+        if (c->policy->tags[tag].name[0] != '\0' && c->policy->tags[tag].ban_after > 0)
+            return true;
+    return false;
+}
+
 void ruleset_network_text(const struct network *n, char out[static NETWORK_TEXT])
 {
     bool v4 = n->addr.family == 4;

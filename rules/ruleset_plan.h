@@ -35,6 +35,9 @@ void ruleset_plan_free(struct ruleset_plan *);
 /* Is there a server of this family (4 or 6) to be protected? */
 bool ruleset_plan_serves(const struct ruleset_plan *, uint8_t family);
 
+/* Does any tag ban clients? */
+bool ruleset_plan_bans(const struct config *);
+
 #define NETWORK_TEXT 64
 /* "192.0.2.0/24"; an address alone without its full prefix. */
 void ruleset_network_text(const struct network *, char out[static NETWORK_TEXT]);

@@ -50,6 +50,7 @@ static inline void same_settings(const struct config *a, const struct config *b)
     assert_int_equal(a->policy->outside, b->policy->outside);
     assert_memory_equal(a->policy->tags, b->policy->tags, sizeof(a->policy->tags));
     assert_int_equal(a->on_failure, b->on_failure);
+    assert_int_equal(a->hooks, b->hooks);
     assert_int_equal(a->queue_first, b->queue_first);
     assert_int_equal(a->queue_last, b->queue_last);
     assert_int_equal(a->queue_maxlen, b->queue_maxlen);

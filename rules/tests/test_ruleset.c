@@ -91,6 +91,10 @@ static void check_nft_masks(const char *text, uint32_t mask)
         if (strncmp(at, " == 0x", 6) == 0) {
             inside(bits, mask);
             inside(hex(at + 4, &at), bits);
+        } else if (strncmp(at, " vmap {", 7) == 0) {
+            inside(bits, mask);
+            for (at += 6; *at != '\n' && *at != '}'; at += strcspn(at, ",}\n"))
+                inside(hex(at + 2, &at), bits);
         } else { /* mark set ... mark & bits [| value] */
             inside(~bits, mask);
             if (strncmp(at, " | ", 3) == 0)
@@ -278,6 +282,7 @@ static void order(void **state)
         "--tcp-flags FIN,SYN,RST RST -j RETURN",
         "-j REJECT --reject-with tcp-reset",
         "*security",
+        "-A RCPTWALL-Q-CLIENT -g RCPTWALL-JUDGE",
         "-A RCPTWALL-JUDGE -m mark --mark 0x02000000/0x02000000 -j CONNMARK",
         "-A RCPTWALL-JUDGE -m mark --mark 0x02000000/0x02000000 -j RETURN",
         "-m connmark --mark 0x02000000/0x02000000 --tcp-flags FIN,SYN,RST RST -j RETURN",
@@ -377,6 +382,89 @@ static void plan_agrees_with_policy(void **state)
     }
 }
 
+/* Each hook has its chains, and no other hook's. */
+static void hooks(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t inet, bridge, forward, input, output, prerouting; /* base chains */
+        size_t jumps_forward, jumps_local;
+    } cases[] = {
+        {"", 1, 0, 2, 0, 0, 0, 6, 0},
+        {"hooks = input", 1, 0, 0, 3, 2, 0, 0, 12},
+        {"hooks = { forward, input }", 1, 0, 2, 3, 2, 0, 6, 12},
+        {"hooks = bridge", 0, 1, 1, 0, 0, 2, 6, 0},
+        {"hooks = { bridge, input }", 1, 1, 1, 3, 2, 2, 6, 12},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *nft = rules(NFT, cases[i].text), *iptables = rules(IPTABLES, cases[i].text);
+        assert_int_equal(count(nft, "delete table inet rcptwall"), cases[i].inet);
+        assert_int_equal(count(nft, "delete table bridge rcptwall"), cases[i].bridge);
+        assert_int_equal(count(nft, "hook forward "), cases[i].forward);
+        assert_int_equal(count(nft, "hook input "), cases[i].input);
+        assert_int_equal(count(nft, "hook output "), cases[i].output);
+        assert_int_equal(count(nft, "hook prerouting "), cases[i].prerouting);
+        assert_int_equal(count(nft, "queue num"), cases[i].inet + cases[i].bridge);
+        assert_int_equal(count(iptables, "-I FORWARD 1 -j"), cases[i].jumps_forward);
+        assert_int_equal(count(iptables, "-I INPUT 1 -j") + count(iptables, "-I OUTPUT 1 -j"), cases[i].jumps_local);
+        free(nft);
+        free(iptables);
+    }
+    /* Locally, only what comes from clients in, and only what servers send out. */
+    char *nft = rules(NFT, "hooks = input");
+    assert_int_equal(count(nft, "tcp dport @ports goto"), 2);
+    assert_int_equal(count(nft, "tcp sport @ports goto"), 2);
+    assert_int_equal(count(nft, "ifname \"lo\" accept"), 4);
+    free(nft);
+}
+
+/* The ban bit does something only where a tag bans, and for as long as that tag says. */
+static void bans(void **state)
+{
+    static const char text[] = "tag outside { ban-after = 3 ban-for = 2h } tag other { value = 9 ban-after = 1 }"
+                               "tag third { value = 4 }";
+    char *nft = rules(NFT, "tag outside { ban-for = 2h }"), *iptables = rules(IPTABLES, "tag outside { ban-for = 2h }");
+
+    (void)state;
+    assert_int_equal(count(nft, "banned") + count(nft, "timeout"), 0);
+    assert_int_equal(count(iptables, "-j SET") + count(iptables, "ipset -exist"), 0);
+    free(nft);
+    free(iptables);
+    nft = rules(NFT, text);
+    iptables = rules(IPTABLES, text);
+    assert_int_equal(count(nft, "0x00100000 meta protocol ip update @banned4 { ip saddr timeout 7200s }"), 1);
+    assert_int_equal(count(nft, "0x00100000 meta protocol ip update @banned4 { ip daddr timeout 7200s }"), 1);
+    assert_int_equal(count(nft, "0x00900000 meta protocol ip6 update @banned6 { ip6 saddr & ffff:ffff:ffff:ffff:: "
+                                "timeout 3600s }"),
+                     1);
+    assert_int_equal(count(nft, " update @"), 8);
+    assert_int_equal(count(iptables, "--mark 0x04100000/0x04f00000 -j SET --add-set rcptwall-ban4 src --exist "
+                                     "--timeout 7200"),
+                     1);
+    assert_int_equal(count(iptables, "--mark 0x04900000/0x04f00000 -j SET --add-set rcptwall-ban6 dst --exist "
+                                     "--timeout 3600"),
+                     1);
+    assert_int_equal(count(iptables, "-j SET"), 8);
+    check_nft_masks(nft, 0x07f00000);
+    check_iptables_masks(iptables, 0x07f00000);
+    free(nft);
+    free(iptables);
+}
+
+/* What a shell would run inside the here-documents stands nowhere in comments. */
+static void no_backticks(void **state)
+{
+    char *iptables = rules(IPTABLES, "hooks = { forward, input, bridge } tag outside { ban-after = 1 }");
+    char *documents = strstr(iptables, "<<EOF");
+
+    (void)state;
+    assert_non_null(documents);
+    assert_null(strchr(documents, '`'));
+    free(iptables);
+}
+
 static void removal(void **state)
 {
     char *out = NULL;
@@ -384,7 +472,7 @@ static void removal(void **state)
     FILE *f = open_memstream(&out, &len);
 
     (void)state;
-    ruleset_remove_nft(f);
+    ruleset_remove_nft(false, f);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(count(out, "table inet rcptwall"), 2);
     assert_int_equal(count(out, "delete table inet rcptwall"), 1);
@@ -402,7 +490,8 @@ static void removal(void **state)
         assert_int_equal(count(out, flush), 1);
         assert_int_equal(count(out, delete), 1);
     }
-    assert_int_equal(count(out, "jump \"$program\""), 4);
+    assert_int_equal(count(out, "jump \"$program\""), 10);
+    assert_int_equal(count(all, " 1 -j RCPTWALL-"), 8);
     assert_int_equal(count(all, "-I FORWARD 1 -j") + count(all, "-I POSTROUTING 1 -j"), 8);
     free(all);
     free(out);
@@ -415,7 +504,8 @@ int main(void)
         cmocka_unit_test(queues),          cmocka_unit_test(servers_and_families),
         cmocka_unit_test(bare_acks),       cmocka_unit_test(order),
         cmocka_unit_test(nested_networks), cmocka_unit_test(plan_agrees_with_policy),
-        cmocka_unit_test(removal),
+        cmocka_unit_test(removal),         cmocka_unit_test(hooks),
+        cmocka_unit_test(bans),            cmocka_unit_test(no_backticks),
     };
 
     return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);
