@@ -30,7 +30,6 @@
 #include <stdlib.h>
 
 #define GAP_FRAMES      6
-#define SWEEP_FLOWS     512
 /* On a port where SMTP was not expected: after so many bytes it isn't SMTP. */
 #define RECOGNISE_BYTES 65536
 
@@ -105,6 +104,11 @@ const struct packet *engine_packet(const struct engine *e)
     return &e->packet;
 }
 
+struct bytes engine_l3(const struct engine *e)
+{
+    return e->l3;
+}
+
 static bool is_server_port(const struct engine *e, uint16_t port)
 {
     for (size_t i = 0; i < e->cfg.port_count; i++)
@@ -133,7 +137,7 @@ static void session_begin(struct engine *e, uint32_t flow, const struct frame *f
     e->count.flows++;
 }
 
-static void session_end(struct engine *e, uint32_t flow)
+void engine_session_end(struct engine *e, uint32_t flow)
 {
     struct session *s = &e->sessions[flow];
     bool spoke = s->bytes[ROLE_CLIENT] + s->bytes[ROLE_SERVER] > 0;
@@ -148,12 +152,24 @@ static void session_end(struct engine *e, uint32_t flow)
     s->note = POOL_NONE;
 }
 
-/* Who is the client of a connection whose SYN we haven't seen? */
+static bool is_server(const struct engine *e, const struct endpoint *end)
+{
+    return is_server_port(e, end->port) && policy_protects(e->policy, &end->addr);
+}
+
+/*
+ * Who is the client? Where one end can only be the server, that says it, whatever the flags pretend: a SYN|ACK
+ * *to* a server must not make it the client, whose words would then be taken for replies.
+ */
 static bool sender_is_client(const struct engine *e, const struct packet *p)
 {
+    bool to_server = is_server(e, &p->dst), from_server = is_server(e, &p->src);
+    if (to_server != from_server)
+        return to_server;
     if (p->flags & TCP_SYN)
         return !(p->flags & TCP_ACK);
-    bool to_server = is_server_port(e, p->dst.port), from_server = is_server_port(e, p->src.port);
+    to_server = is_server_port(e, p->dst.port);
+    from_server = is_server_port(e, p->src.port);
     if (to_server != from_server)
         return to_server;
     /* A reply begins with three digits (RFC 5321 4.2); no command does. */
@@ -180,7 +196,14 @@ static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from
     if (!syn && p->wire_len == 0)
         return FLOW_NONE; /* the last ACKs of something that is over: nothing to judge */
     bool client = sender_is_client(e, p);
-    flow = flow_make(&e->table, client ? &p->src : &p->dst, client ? &p->dst : &p->src, f->at);
+    if (e->cfg.only_protected && !policy_protects(e->policy, client ? &p->dst.addr : &p->src.addr)) {
+        e->count.not_ours++; /* the server's own outgoing mail, say */
+        return FLOW_NONE;
+    }
+    const struct endpoint *of[ROLE_COUNT] = {client ? &p->src : &p->dst, client ? &p->dst : &p->src};
+    flow = flow_make(&e->table, of[ROLE_CLIENT], of[ROLE_SERVER], f->at);
+    if (flow == FLOW_NONE && engine_make_room(e))
+        flow = flow_make(&e->table, of[ROLE_CLIENT], of[ROLE_SERVER], f->at);
     if (flow == FLOW_NONE) {
         e->count.flows_refused++;
         if (engine_guards(e))
@@ -211,15 +234,19 @@ static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
     const struct packet *p = &e->packet;
     if (s->condemned == ACTION_DROP || p->flags & TCP_SYN)
         return drop((enum reason)s->reason);
+    if (s->resets_left == 0 && !s->sender_told[ROLE_CLIENT] && !s->sender_told[ROLE_SERVER]) {
+        s->resets_left = ENGINE_RESETS_AGAIN;
+        s->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
+    }
     struct verdict v = {
         .kind = VERDICT_RESET,
         .from = from,
         .reason = (enum reason)s->reason,
         .client = e->table.flows[flow].of[ROLE_CLIENT],
         .server = e->table.flows[flow].of[ROLE_SERVER],
-        .tell_sender = !s->sender_told,
+        .tell_sender = !s->sender_told[from],
     };
-    s->sender_told = true;
+    s->sender_told[from] = true;
     v.onward.seq = mine->started ? mine->passed : p->seq;
     v.onward.ack = theirs->started ? theirs->stream.next : p->ack;
     v.back.seq = theirs->started ? theirs->passed : p->ack;
@@ -227,8 +254,8 @@ static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
     return v;
 }
 
-/* GUARD: the segment was taken and the dialogue has read all that it may. How much of it may go on? */
-static struct verdict let_through(struct engine *e, uint32_t flow, enum role from)
+/* GUARD: the segment was taken up to `limit` and the dialogue has read all that it may. How much of it may go on? */
+static struct verdict let_through(struct engine *e, uint32_t flow, enum role from, struct seq limit)
 {
     struct session *s = &e->sessions[flow];
     const struct packet *p = &e->packet;
@@ -242,16 +269,17 @@ static struct verdict let_through(struct engine *e, uint32_t flow, enum role fro
             if (s->condemned)
                 return condemned(e, flow, from);
         }
-        if (!seq_before(at, barrier))
-            return drop(REASON_NONE);
-        if (seq_after(stop, barrier))
-            v = (struct verdict){
-                .kind = VERDICT_CLIP,
-                .from = from,
-                .keep = (uint32_t)seq_diff(barrier, at),
-                .sender_mss = s->tcp.of[role_other(from)].mss,
-            };
+        limit = seq_earlier(limit, barrier);
     }
+    if (p->wire_len > 0 && !seq_before(at, limit))
+        return drop(REASON_NONE);
+    if (seq_after(stop, limit))
+        v = (struct verdict){
+            .kind = VERDICT_CLIP,
+            .from = from,
+            .keep = (uint32_t)seq_diff(limit, at),
+            .sender_mss = s->tcp.of[role_other(from)].mss,
+        };
     tcp_passed(&s->tcp, p, from, v.kind == VERDICT_CLIP ? v.keep : p->wire_len);
     return v;
 }
@@ -313,7 +341,9 @@ static struct verdict answered(struct engine *e, uint32_t flow, enum role from, 
     struct session *s = &e->sessions[flow];
     switch (answer) {
     case TCP_TAKEN:
+    case TCP_PART:
     case TCP_RENEWED:
+    case TCP_TURNED:
         break;
     case TCP_CONFLICT:
         e->count.conflicts++;
@@ -336,9 +366,13 @@ static struct verdict answered(struct engine *e, uint32_t flow, enum role from, 
         return pass();
     if (s->condemned)
         return condemned(e, flow, from);
+    if (answer == TCP_PART) {
+        e->count.stream_full++;
+        return let_through(e, flow, from, s->tcp.part);
+    }
     if (answer != TCP_TAKEN)
         return drop(answer == TCP_CONFLICT ? REASON_EVASION : REASON_NONE);
-    return let_through(e, flow, from);
+    return let_through(e, flow, from, seq_add(packet_data_seq(&e->packet), e->packet.wire_len));
 }
 
 /* A condemned session's packets, but for what may begin a new one on the same ports. */
@@ -377,8 +411,15 @@ static struct verdict judge_packet(struct engine *e, const struct frame *f)
         p->payload.len = 0; /* nothing to judge, nothing to keep */
     struct tcp_limits lim = {&e->blocks, e->cfg.stream_block_limit, engine_guards(e)};
     enum tcp_answer answer = tcp_take(&s->tcp, &lim, p, from);
+    if (answer == TCP_TURNED && is_server(e, &e->table.flows[flow].of[ROLE_CLIENT])) {
+        engine_session_end(e, flow);
+        flow_swap_roles(&e->table, flow);
+        from = role_other(from);
+        answer = TCP_RENEWED;
+    } else if (answer == TCP_RENEWED) {
+        engine_session_end(e, flow);
+    }
     if (answer == TCP_RENEWED) {
-        session_end(e, flow);
         session_begin(e, flow, f, false);
         s->packets[from]++;
         s->bytes[from] += p->wire_len;
@@ -406,10 +447,11 @@ static struct verdict feed(struct engine *e, const struct frame *f)
     if (r == PACKET_FRAGMENT && e->defrag) {
         e->count.fragments++;
         if (!defrag_add(e->defrag, f, &e->packet, &whole))
-            return pass();
+            return refuse_in_guard(e); /* its datagram goes on as a whole, or not at all */
         f = &whole;
         r = packet_decode(f, &e->packet);
     }
+    e->l3 = f->l3; /* of the whole datagram, that is */
     switch (r) {
     case PACKET_TCP:
         return judge_packet(e, f);
@@ -457,42 +499,6 @@ struct verdict engine_feed(struct engine *e, const struct frame *f)
         break;
     }
     return v;
-}
-
-/* ---- time ---- */
-
-static int64_t lifetime(const struct engine *e, const struct session *s)
-{
-    if (s->condemned || tcp_closed(&s->tcp))
-        return e->cfg.closed_ns;
-    return s->tcp.established ? e->cfg.idle_ns : e->cfg.handshake_ns;
-}
-
-static void flow_end(struct engine *e, uint32_t flow)
-{
-    session_end(e, flow);
-    flow_free(&e->table, flow);
-}
-
-void engine_tick(struct engine *e, struct mono now)
-{
-    if (mono_before(e->now, now))
-        e->now = now;
-    for (uint32_t n = 0; n < SWEEP_FLOWS && n < e->table.fresh; n++) {
-        if (e->sweep >= e->table.fresh)
-            e->sweep = 0;
-        uint32_t flow = e->sweep++;
-        const struct flow *f = &e->table.flows[flow];
-        if (f->used && !mono_before(e->now, mono_add(f->last, lifetime(e, &e->sessions[flow]))))
-            flow_end(e, flow);
-    }
-}
-
-void engine_finish(struct engine *e)
-{
-    for (uint32_t flow = 0; flow < e->table.fresh; flow++)
-        if (e->table.flows[flow].used)
-            flow_end(e, flow);
 }
 
 void engine_count(const struct engine *e, struct engine_counters *out)

@@ -22,6 +22,23 @@ enum stance {
 
 #define ENGINE_PORTS_MAX 16
 
+/* The numbers for a RST that its receiver believes: the exact next sequence number it waits for. */
+struct reset_numbers {
+    struct seq seq, ack;
+};
+
+/* One RST, to be sent as if by the other end. */
+struct reset_request {
+    struct endpoint from, to;
+    struct reset_numbers numbers;
+};
+
+/* Where the engine asks for a RST that no packet is at hand for (from engine_tick): the server's, once more. */
+struct reset_sink {
+    void (*send)(void *ctx, const struct reset_request *); /* NULL: nobody sends any */
+    void *ctx;
+};
+
 struct engine_config {
     enum stance stance;
     bool live;                   /* a session picked up under way is judged as such (REASON_MIDSTREAM) */
@@ -35,6 +52,8 @@ struct engine_config {
     uint16_t ports[ENGINE_PORTS_MAX]; /* SMTP servers' ports */
     size_t port_count;
     bool any_port;               /* offline: look for SMTP on every port */
+    bool only_protected;         /* offline: sessions of other servers than the policy's are not ours (live, the rules
+                                    choose what comes) */
     struct smtp_config smtp;
     uint8_t hash_key[FLOW_KEY_BYTES];
     uint64_t first_flow_id;
@@ -42,6 +61,7 @@ struct engine_config {
     bool want_session_events;
     bool want_reply_events;      /* EVENT_REPLY: offline, what became of each RCPT */
     struct event_sink sink;
+    struct reset_sink resets;
 };
 
 /* Defaults: GUARD, 65,536 flows, 64 MiB of stream blocks, 4 MiB a stream (a receiver on Linux offers up to 6), port 25. */
@@ -64,28 +84,28 @@ enum verdict_kind {
                       sender with a RST of our own (`back`) */
 };
 
-/* The numbers for a RST that its receiver believes: the exact next sequence number it waits for. */
-struct reset_numbers {
-    struct seq seq, ack;
-};
-
 struct verdict {
     enum verdict_kind kind;
     enum role from;       /* who sent the frame (CLIP and RESET) */
     uint32_t keep;        /* CLIP */
     uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */
     struct reset_numbers onward, back; /* RESET */
-    bool tell_sender;     /* RESET: `back` is worth sending (once a session) */
+    bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
     struct endpoint client, server;    /* RESET */
     enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
 };
 
 /* Exactly one verdict a frame. Never blocks, never allocates. */
 RW_CHECK struct verdict engine_feed(struct engine *, const struct frame *);
-/* The last frame fed, decoded: for rewrite_*. Borrowed from that frame. */
+/* The last frame fed, decoded, and its bytes: for rewrite_*. Borrowed from that frame; offline, from the datagram
+   that it completed, and then until the next one. */
 const struct packet *engine_packet(const struct engine *);
+struct bytes engine_l3(const struct engine *);
 
-/* Looks at a bounded number of flows and ends those whose time is over. The only place where flows die. */
+/*
+ * Looks at a bounded number of flows: ends those whose time is over, and has RSTs sent again. Beside engine_feed on
+ * a full table, which ends connections that were never confirmed by their client, the only place where flows die.
+ */
 void engine_tick(struct engine *, struct mono now);
 /* Nothing will follow (end of a capture, shutdown): judges what is left and ends all sessions, in order. */
 void engine_finish(struct engine *);
@@ -93,10 +113,10 @@ void engine_finish(struct engine *);
 struct engine_counters {
     uint64_t frames, bytes; /* bytes: of IP packets */
     uint64_t not_tcp, not_ours, broken, bad_csum, fragments, csum_unset;
-    uint64_t flows, smtp_flows, flows_refused;
+    uint64_t flows, smtp_flows, flows_refused, flows_evicted;
     uint64_t rcpts, external_rcpts, messages, events;
     uint64_t alerts[REASON_COUNT];
-    uint64_t passed, clipped, dropped, resets, unset;
+    uint64_t passed, clipped, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;
     uint64_t blocks_now, blocks_peak, blocks_max;

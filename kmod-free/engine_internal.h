@@ -37,7 +37,9 @@ struct session {
     bool port_known;            /* its server port is configured; else SMTP must be recognised first */
     bool midstream;
     bool client_waits;          /* the dialogue stands at a barrier (D2) */
-    bool sender_told;           /* the RST for the offender was asked for */
+    bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
+    uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
+    struct mono reset_due;      /* when next */
     bool gap_told[ROLE_COUNT];
 };
 
@@ -55,7 +57,9 @@ struct engine {
     struct event event;
     struct engine_counters count;
     struct mono now;
+    struct bytes l3;            /* of the last frame; of the whole datagram where it was a fragment */
     uint32_t sweep;             /* next flow index that engine_tick looks at */
+    uint32_t spare;             /* ... that engine_make_room does */
     uint64_t next_flow_id;
 };
 
@@ -63,6 +67,14 @@ static inline bool engine_guards(const struct engine *e)
 {
     return e->cfg.stance == STANCE_GUARD;
 }
+
+/* A RST's way to the server is a packet's way: it may be lost. After 1 s, 3 s and 7 s it is sent again. */
+#define ENGINE_RESETS_AGAIN   3
+#define ENGINE_RESET_AGAIN_NS NS_PER_S
+
+void engine_session_end(struct engine *, uint32_t flow);
+/* engine_time.c: the table is full: ends one flow that nobody will miss. false: found none. */
+RW_CHECK bool engine_make_room(struct engine *);
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);

@@ -81,6 +81,7 @@ void policy_free(struct policy *p)
         return;
     domain_set_free(p->local);
     free(p->networks);
+    free(p->servers);
     free(p);
 }
 
@@ -113,14 +114,24 @@ bool network_parse(const char *text, struct network *out)
     return true;
 }
 
-bool policy_add_network(struct policy *p, const struct network *n)
+static bool append(struct network **list, size_t *count, const struct network *n)
 {
-    struct network *grown = realloc(p->networks, (p->network_count + 1) * sizeof *grown);
+    struct network *grown = realloc(*list, (*count + 1) * sizeof *grown);
     if (!grown)
         return false;
-    p->networks = grown;
-    p->networks[p->network_count++] = *n;
+    *list = grown;
+    grown[(*count)++] = *n;
     return true;
+}
+
+bool policy_add_network(struct policy *p, const struct network *n)
+{
+    return append(&p->networks, &p->network_count, n);
+}
+
+bool policy_add_server(struct policy *p, const struct network *n)
+{
+    return append(&p->servers, &p->server_count, n);
 }
 
 static bool network_has(const struct network *n, const struct ip_addr *a)
@@ -129,6 +140,14 @@ static bool network_has(const struct network *n, const struct ip_addr *a)
     if (n->addr.family != a->family || memcmp(n->addr.at, a->at, whole) != 0)
         return false;
     return rest == 0 || ((n->addr.at[whole] ^ a->at[whole]) >> (8 - rest)) == 0;
+}
+
+bool policy_protects(const struct policy *p, const struct ip_addr *a)
+{
+    for (size_t i = 0; i < p->server_count; i++)
+        if (network_has(&p->servers[i], a))
+            return true;
+    return p->server_count == 0;
 }
 
 uint8_t policy_tag_for(const struct policy *p, uint8_t carried, const struct ip_addr *client)

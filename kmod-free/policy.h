@@ -65,6 +65,8 @@ struct policy {
     struct policy_tag tags[TAGS_MAX + 1]; /* by value; [0] is unused */
     struct network *networks;
     size_t network_count;
+    struct network *servers; /* the protected ones, their tags mean nothing; none: every address may be one */
+    size_t server_count;
     struct domain_set *local; /* owned */
 };
 
@@ -79,6 +81,9 @@ void policy_free(struct policy *);
 RW_CHECK bool network_parse(const char *text, struct network *out);
 /* Appends. false: out of memory. */
 RW_CHECK bool policy_add_network(struct policy *, const struct network *);
+RW_CHECK bool policy_add_server(struct policy *, const struct network *);
+/* Is it one of the protected servers? True for every address where none is named. */
+bool policy_protects(const struct policy *, const struct ip_addr *);
 
 /* The tag for a new session: the one its packet carries if that is configured, else by its client's address (longest prefix). */
 uint8_t policy_tag_for(const struct policy *, uint8_t carried, const struct ip_addr *client);

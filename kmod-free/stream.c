@@ -308,6 +308,20 @@ enum stream_result stream_insert(struct stream *s, struct pool *pool, uint32_t b
     return store(s, pool, start, at, data) > 0 ? STREAM_OK : STREAM_OLD;
 }
 
+uint32_t stream_room(const struct stream *s, const struct pool *pool, uint32_t block_limit)
+{
+    uint32_t spare = pool->count - pool->used;
+    uint32_t more = s->blocks < block_limit ? block_limit - s->blocks : 0;
+    uint32_t into = (uint32_t)seq_diff(s->next, slot_of(s, pool, s->next));
+    uint32_t index = find(s, pool, s->next);
+    bool begun = index != POOL_NONE && seq_diff(s->next, begin_of(pool, index)) < SLOT;
+
+    more = more < spare ? more : spare;
+    if (begun)
+        return more * SLOT + SLOT - into;
+    return more > 0 ? more * SLOT - into : 0;
+}
+
 bool stream_differs(const struct stream *s, const struct pool *pool, struct seq at, struct bytes data)
 {
     struct seq kept = kept_from(s);

@@ -63,6 +63,9 @@ void stream_stop(struct stream *, struct pool *);
 RW_CHECK enum stream_result stream_insert(struct stream *, struct pool *, uint32_t block_limit, struct seq at,
                                           struct bytes data);
 
+/* So many bytes from `next` on find room for sure. */
+uint32_t stream_room(const struct stream *, const struct pool *, uint32_t block_limit);
+
 /* Does the segment differ from what is kept? Stores nothing. */
 RW_CHECK bool stream_differs(const struct stream *, const struct pool *, struct seq at, struct bytes data);
 

@@ -3,6 +3,9 @@
 
 /* Segments further away than this from what was acknowledged are not part of this connection's life. */
 #define NEAR ((int32_t)1 << 30)
+/* How far behind or ahead of what we know an acknowledgment may be that a receiver would look at (RFC 5961 section 5). */
+#define ACK_OLD (1 << 20)
+#define ACK_NEW (8 << 20)
 
 void tcp_start(struct tcp *t)
 {
@@ -88,9 +91,26 @@ static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim,
     return TCP_TAKEN;
 }
 
+/*
+ * The one that we hold for the client answers a SYN of the other: then we took an earlier, stray packet for the
+ * beginning and had them the wrong way round. (In a simultaneous open both sent a SYN first.)
+ */
+static bool turns_round(const struct tcp *t, const struct packet *p, enum role from)
+{
+    return from == ROLE_CLIENT && p->flags & TCP_ACK && t->has_server_isn &&
+           seq_equal(p->ack, seq_add(t->server_isn, 1)) &&
+           !(t->syn_seen && seq_equal(t->of[ROLE_CLIENT].first, seq_add(p->seq, 1)));
+}
+
 static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role from)
 {
     struct tcp_end *end = &t->of[from];
+    if (turns_round(t, p, from))
+        return TCP_TURNED;
+    if (from == ROLE_SERVER) {
+        t->server_isn = p->seq;
+        t->has_server_isn = true;
+    }
     if (!end->started) {
         end_begin(end, seq_add(p->seq, 1));
         end->mss = p->options.mss;
@@ -98,7 +118,7 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
         return TCP_TAKEN;
     }
     /* Behind the end of the connection every SYN asks for a new one, whatever its number. */
-    if (!seq_equal(end->first, seq_add(p->seq, 1)) || tcp_closed(t)) {
+    if (from == ROLE_CLIENT && (!seq_equal(end->first, seq_add(p->seq, 1)) || tcp_closed(t))) {
         t->other_isn = p->seq;
         t->has_other_isn = true;
         return p->payload.len ? TCP_OUTSIDE : TCP_TAKEN;
@@ -106,7 +126,45 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
     return TCP_TAKEN;
 }
 
-static enum tcp_answer take_data(struct tcp_end *end, const struct tcp_limits *lim, const struct packet *p)
+/* In order, and too long for what room there is: its beginning, so that TCP gets on however full we are. */
+static enum tcp_answer take_part(struct tcp *t, struct tcp_end *end, const struct tcp_limits *lim,
+                                 const struct packet *p)
+{
+    struct seq at = packet_data_seq(p), next = end->stream.next;
+    if (seq_after(at, next) || p->payload.len < p->wire_len)
+        return TCP_FULL;
+    uint32_t room = stream_room(&end->stream, lim->pool, lim->block_limit);
+    if (room == 0)
+        return TCP_FULL;
+    struct bytes begin = bytes_first(p->payload, (size_t)seq_diff(next, at) + room);
+    if (stream_insert(&end->stream, lim->pool, lim->block_limit, at, begin) != STREAM_OK)
+        return TCP_FULL;
+    t->part = seq_add(at, (uint32_t)begin.len);
+    return TCP_PART;
+}
+
+/*
+ * Would its receiver look at this segment at all (RFC 9293 3.10.7.4)? One without an acknowledgment, or with one of
+ * something else, it throws away, and so it needn't be kept: whoever guesses a connection's addresses and
+ * sequence numbers has to guess this number, too.
+ */
+static bool acceptable(const struct tcp *t, const struct packet *p, enum role from)
+{
+    const struct tcp_end *other = &t->of[role_other(from)];
+    if (p->flags & TCP_SYN || (p->wire_len == 0 && !(p->flags & TCP_FIN)))
+        return true;
+    if (!(p->flags & TCP_ACK))
+        return false;
+    if (!other->started)
+        return !t->syn_seen; /* picked up under way: nothing is known yet */
+    if (from == ROLE_CLIENT && t->syn_seen && !t->confirmed &&
+        (seq_before(p->ack, other->first) || seq_after(p->ack, other->stream.next)))
+        return false;
+    return seq_diff(p->ack, other->stream.acked) >= -ACK_OLD && seq_diff(p->ack, other->stream.next) <= ACK_NEW;
+}
+
+static enum tcp_answer take_data(struct tcp *t, struct tcp_end *end, const struct tcp_limits *lim,
+                                 const struct packet *p)
 {
     struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
     if (!near(at, end->stream.acked) || !near(stop, end->stream.acked))
@@ -141,7 +199,7 @@ static enum tcp_answer take_data(struct tcp_end *end, const struct tcp_limits *l
     case STREAM_CONFLICT:
         return TCP_CONFLICT;
     case STREAM_FULL:
-        return TCP_FULL;
+        return lim->strict ? take_part(t, end, lim, p) : TCP_FULL;
     }
     return TCP_FULL;
 }
@@ -184,12 +242,18 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
         end->rst_seen |= near(p->seq, end->stream.acked);
         return TCP_TAKEN;
     }
-    answer = take_data(end, lim, p);
+    if (lim->strict && !acceptable(t, p, from))
+        return TCP_OUTSIDE;
+    answer = take_data(t, end, lim, p);
     if (answer == TCP_TAKEN && p->flags & TCP_FIN)
         answer = take_fin(end, lim, p);
     /* An acknowledgment counts only in a segment that its receiver would look at (RFC 9293 3.10.7.4). */
-    if (p->flags & TCP_ACK && !(p->flags & TCP_SYN) && (answer == TCP_TAKEN || answer == TCP_FULL))
+    if (p->flags & TCP_ACK && !(p->flags & TCP_SYN) &&
+        (answer == TCP_TAKEN || answer == TCP_FULL || answer == TCP_PART)) {
+        t->confirmed |= from == ROLE_CLIENT && other->seen && !seq_before(p->ack, other->first) &&
+                        !seq_after(p->ack, other->stream.next);
         end_acked(other, lim->pool, p->ack);
+    }
     if (p->wire_len > 0)
         t->established = true;
     return answer;

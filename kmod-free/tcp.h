@@ -44,9 +44,12 @@ struct tcp_end {
 struct tcp {
     struct tcp_end of[ROLE_COUNT];
     struct seq other_isn;    /* valid if has_other_isn: a SYN that asks for a new connection on the same ports */
-    bool has_other_isn;
+    struct seq server_isn;   /* valid if has_server_isn: a SYN without ACK of the one that we hold for the server */
+    struct seq part;         /* after TCP_PART: behind the last byte that found room */
+    bool has_other_isn, has_server_isn;
     bool syn_seen;           /* the connection was seen from its SYN */
     bool established;        /* the server's SYN|ACK was seen, or data */
+    bool confirmed;          /* the client acknowledged what the server sent: it isn't a made up address */
 };
 
 struct tcp_limits {
@@ -59,8 +62,10 @@ enum tcp_answer {
     TCP_TAKEN = 1, /* fits; new bytes, if any, are in the stream */
     TCP_CONFLICT,  /* differs from what was judged, or data behind a FIN (strict only) */
     TCP_FULL,      /* no room; nothing stored */
+    TCP_PART,      /* room for the beginning only (strict only): stored and taken up to `part` */
     TCP_OUTSIDE,   /* not near the window; nothing stored */
     TCP_RENEWED,   /* belongs to a new connection on the same ports: stop this one, start with this packet */
+    TCP_TURNED,    /* likewise, and the one that we held for the client is the server */
 };
 
 void tcp_start(struct tcp *);

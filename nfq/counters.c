@@ -59,6 +59,7 @@ static void put_engine(struct line *l, const struct engine_counters *c)
     put(l, "", "flows", c->flows);
     put(l, "", "smtp_flows", c->smtp_flows);
     put(l, "", "flows_refused", c->flows_refused);
+    put(l, "", "flows_evicted", c->flows_evicted);
     put(l, "", "flows_now", c->flows_now);
     put(l, "", "flows_peak", c->flows_peak);
     put(l, "", "flows_max", c->flows_max);
@@ -69,6 +70,7 @@ static void put_engine(struct line *l, const struct engine_counters *c)
     put(l, "", "external_rcpts", c->external_rcpts);
     put(l, "", "messages", c->messages);
     put(l, "", "events", c->events);
+    put(l, "", "resets_again", c->resets_again);
     put(l, "", "conflicts", c->conflicts);
     put(l, "", "stream_full", c->stream_full);
     put(l, "", "out_of_window", c->out_of_window);

@@ -107,6 +107,14 @@ static void ask_to_close(struct worker *w, const struct verdict *v)
     w->count.close_requests++;
 }
 
+/* The engine, at a tick: this one may have been lost the first time. */
+static void ask_again(void *ctx, const struct reset_request *r)
+{
+    struct worker *w = ctx;
+    const struct close_request request = {.from = r->from, .to = r->to, .numbers = r->numbers};
+    channel_send(&w->control, MESSAGE_CLOSE, &request, sizeof request);
+}
+
 /* A packet that isn't judged: nothing unjudged passes a guard; a watcher holds nothing up. */
 static void answer_unjudged(struct worker *w, const struct queued *q)
 {
@@ -248,6 +256,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
     ec.want_reply_events = false;
     ec.first_flow_id = setup->first_flow_id;
     ec.sink = (struct event_sink){.take = take_event, .ctx = w};
+    ec.resets = (struct reset_sink){.send = ask_again, .ctx = w};
     randombytes_buf(ec.hash_key, sizeof ec.hash_key);
     *w = (struct worker){
         .setup = setup,

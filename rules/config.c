@@ -142,6 +142,9 @@ bool config_seal(struct config *c, char *error, size_t room)
     assert(c->policy != NULL);
     if (c->policy->enforce && domain_set_size(c->policy->local) <= c->own_address_count)
         return config_fail(&r, 0, "mode = enforce needs local-domains: without one, all mail to anybody is external");
+    for (size_t i = 0; i < c->server_count; i++)
+        if (!policy_add_server(c->policy, &c->servers[i]))
+            return config_fail(&r, 0, "out of memory");
     if (!domain_set_seal(c->policy->local))
         return config_fail(&r, 0, "out of memory");
     return true;

@@ -15,6 +15,7 @@
 #include "kmod-free/engine.h"
 #include "kmod-free/rewrite.h"
 #include "kmod-free/tests/support.h"
+#include "kmod-free/tests/support_receiver.h"
 
 #define STREAM_MAX 4096
 #define CLIENT_ISN 0xfffffe00u /* wraps early */
@@ -32,22 +33,13 @@ static const char *const phrases[] = {
     "MAIL FROM:<>\r\n",            "EHLO y\r\n",                    "\r\n",     "R",         " ",     "CPT TO:<x@ext.example>\r\n",
 };
 
-struct server {
-    uint8_t bytes[STREAM_MAX];
-    bool have[STREAM_MAX];
-    size_t read;      /* the application has everything before this */
-    bool last_wins;
-    bool in_body;
-    size_t line_from; /* where the current line began */
-    uint32_t sent;    /* bytes of replies so far */
-};
-
 struct world {
     struct engine *engine;
-    struct server server;
+    struct strict_server server;
+    struct receiver other; /* gets the same, and has the other way with twins: it must come to the same stream */
+    uint32_t said;         /* bytes of replies so far */
     struct endpoint client_end, server_end;
     int64_t ns;
-    bool over;
     bool watch; /* nothing is held back: only crashes and hangs count */
 };
 
@@ -81,77 +73,25 @@ static struct verdict pass_by(struct world *w, const struct support_segment *seg
     return v;
 }
 
-static void server_says(struct world *w, const char *text)
+static void server_says(void *ctx, const char *text)
 {
+    struct world *w = ctx;
+    if (!w->watch && w->server.external > 0)
+        abort(); /* the promise is broken */
     struct support_segment seg = {
         .src = w->server_end,
         .dst = w->client_end,
-        .seq = SERVER_ISN + 1 + w->server.sent,
-        .ack = (uint32_t)(CLIENT_ISN + 1 + w->server.read),
+        .seq = SERVER_ISN + 1 + w->said,
+        .ack = (uint32_t)(CLIENT_ISN + 1 + w->server.in.read),
         .flags = TCP_ACK | TCP_PSH,
         .payload = bytes_str(text),
     };
-    w->server.sent += (uint32_t)strlen(text);
+    w->said += (uint32_t)strlen(text);
     struct verdict v = pass_by(w, &seg);
     if (v.kind == VERDICT_RESET)
-        w->over = true;
+        w->server.over = true;
     else if (v.kind != VERDICT_PASS)
         abort(); /* the server's own words are never held back */
-}
-
-static void server_line(struct world *w, struct bytes line)
-{
-    struct server *s = &w->server;
-    if (s->in_body) {
-        if (line.len == 1 && line.at[0] == '.') {
-            s->in_body = false;
-            server_says(w, "250 queued\r\n");
-        }
-        return;
-    }
-    if (!w->watch && bytes_begin_nocase(line, bytes_str("RCPT TO:<"))) {
-        for (size_t i = 0; i + 12 <= line.len; i++)
-            if (memcmp(line.at + i, "@ext.example", 12) == 0)
-                abort(); /* the promise is broken */
-    }
-    if (bytes_begin_nocase(line, bytes_str("DATA")) && line.len == 4) {
-        s->in_body = true;
-        server_says(w, "354 go\r\n");
-    } else if (bytes_begin_nocase(line, bytes_str("EHLO "))) {
-        server_says(w, "250-me\r\n250 PIPELINING\r\n");
-    } else if (bytes_begin_nocase(line, bytes_str("XXXX"))) {
-        server_says(w, "500 what\r\n");
-    } else {
-        server_says(w, "250 ok\r\n");
-    }
-}
-
-static void server_reads(struct world *w)
-{
-    struct server *s = &w->server;
-    while (s->read < STREAM_MAX && s->have[s->read] && !w->over) {
-        s->read++;
-        size_t n = s->read - s->line_from;
-        if (n >= 2 && s->bytes[s->read - 2] == '\r' && s->bytes[s->read - 1] == '\n') {
-            struct bytes line = bytes_of(s->bytes + s->line_from, n - 2);
-            s->line_from = s->read;
-            server_line(w, line);
-        }
-    }
-}
-
-static void deliver(struct world *w, uint32_t offset, struct bytes payload)
-{
-    struct server *s = &w->server;
-    for (size_t i = 0; i < payload.len; i++) {
-        size_t at = offset + i;
-        if (at >= STREAM_MAX || at < s->read)
-            continue;
-        if (!s->have[at] || s->last_wins)
-            s->bytes[at] = payload.at[i];
-        s->have[at] = true;
-    }
-    server_reads(w);
 }
 
 struct plan {
@@ -202,21 +142,25 @@ static void client_sends(struct world *w, struct plan *p)
     if (seg.flags & TCP_SYN)
         offset--;
     seg.seq = CLIENT_ISN + 1 + offset;
-    seg.ack = SERVER_ISN + 1 + w->server.sent - (how & 0x40 ? 1 : 0);
+    seg.ack = SERVER_ISN + 1 + w->said - (how & 0x40 ? 1 : 0);
     struct verdict v = pass_by(w, &seg);
     if (v.kind == VERDICT_RESET) {
-        w->over = true;
+        w->server.over = true;
         return;
     }
     if (v.kind == VERDICT_CLIP)
         seg.payload.len = v.keep;
     /* Only what a receiver takes: not SYN again, not RST's payload, not a broken checksum. */
-    if (v.kind != VERDICT_DROP && !lost && !seg.bad_csum && !(seg.flags & (TCP_SYN | TCP_RST)))
-        deliver(w, offset, seg.payload);
+    if (v.kind != VERDICT_DROP && !lost && !seg.bad_csum && !(seg.flags & (TCP_SYN | TCP_RST))) {
+        receiver_take(&w->server.in, offset, seg.payload);
+        receiver_take(&w->other, offset, seg.payload);
+        w->other.read += receiver_ready(&w->other);
+        strict_server_read(&w->server);
+    }
     if (!(how & 0x20))
         p->next = offset + (uint32_t)seg.payload.len;
     if (p->next > STREAM_MAX - 512)
-        w->over = true;
+        w->server.over = true;
 }
 
 static void handshake(struct world *w)
@@ -254,10 +198,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     w->client_end = support_endpoint("198.51.100.2", 40112);
     w->server_end = support_endpoint("192.0.2.25", 25);
-    w->server.last_wins = options & 1;
+    w->server.say = server_says;
+    w->server.ctx = w;
+    if (!receiver_new(&w->server.in, STREAM_MAX, options & 1) || !receiver_new(&w->other, STREAM_MAX, !(options & 1)))
+        abort();
     w->watch = cfg.stance == STANCE_WATCH;
     handshake(w);
-    while (p.in.len > 0 && !w->over)
+    while (p.in.len > 0 && !w->server.over)
         client_sends(w, &p);
     engine_finish(w->engine);
     struct engine_counters c;
@@ -265,6 +212,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (c.blocks_now != 0 || c.flows_now != 0)
         abort();
     engine_free(w->engine);
+    if (!w->watch && (memcmp(w->server.in.bytes, w->other.bytes, w->server.in.read) != 0 || w->server.local > c.rcpts))
+        abort(); /* what was read depends on who reads it, or was never judged */
+    receiver_free(&w->server.in);
+    receiver_free(&w->other);
     free(w);
     return 0;
 }

@@ -7,70 +7,7 @@
 
 #include <cmocka.h>
 
-#include "kmod-free/engine.h"
-#include "kmod-free/tests/support.h"
-
-#define LOG_MAX 65536
-
-/* Events as text, one line each, so that two runs can be compared and a test can say what it wants. */
-struct log {
-    char text[LOG_MAX];
-    size_t len;
-};
-
-static void log_span(struct log *l, const char *name, const struct event *ev, const struct event_span *span)
-{
-    if (span->set) {
-        struct bytes b = event_text(ev, span);
-        l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, " %s=%.*s", name, (int)b.len, (const char *)b.at);
-    }
-}
-
-static void log_event(void *ctx, const struct event *ev)
-{
-    static const char *const kinds[] = {"", "rcpt", "alert", "session", "gap", "reply"};
-    struct log *l = ctx;
-    assert_true(event_valid(ev, event_size(ev)));
-    l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, "%s %s %s", kinds[ev->kind], reason_name(ev->reason),
-                               action_name(ev->action));
-    if (ev->kind != EVENT_SESSION) {
-        log_span(l, "from", ev, &ev->mail_from);
-        log_span(l, "rcpt", ev, &ev->rcpt_to);
-    }
-    if (ev->kind == EVENT_GAP)
-        l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, " bytes=%llu", (unsigned long long)ev->gap_bytes);
-    if (ev->kind == EVENT_SESSION)
-        l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, " rcpts=%u external=%u messages=%u",
-                                   ev->session.rcpts, ev->session.external_rcpts, ev->session.messages);
-    l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, "\n");
-}
-
-static struct engine *engine_make(enum stance stance, struct log *l)
-{
-    struct engine_config cfg;
-    struct policy *p = policy_new();
-    struct network inside;
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
-    assert_true(network_parse("203.0.113.0/24", &inside));
-    inside.tag = 2;
-    assert_true(policy_add_network(p, &inside));
-    p->enforce = stance == STANCE_GUARD;
-    engine_config_defaults(&cfg);
-    cfg.stance = stance;
-    cfg.live = stance == STANCE_GUARD;
-    cfg.max_flows = 16;
-    cfg.stream_blocks = 256;
-    cfg.stream_block_limit = 64;
-    cfg.want_rcpt_events = true;
-    cfg.sink = (struct event_sink){log_event, l};
-    if (stance == STANCE_WATCH)
-        cfg.defrag_datagrams = 4;
-    struct engine *e = engine_new(&cfg, p);
-    assert_non_null(e);
-    return e;
-}
+#include "kmod-free/tests/support_live.h"
 
 /* Feeds frames until one isn't passed; the index of that one, or the count. */
 static size_t feed_until(struct engine *e, const struct support_session *s, struct verdict *v)
@@ -201,59 +138,6 @@ static void test_cuts_do_not_matter(void **state)
             assert_string_equal(cut.text, whole.text);
         }
     }
-}
-
-/* A live session under construction, fed segment by segment. */
-struct live {
-    struct engine *e;
-    struct log *l;
-    struct support_tcp tcp;
-    int64_t ns;
-};
-
-static struct verdict feed_raw(struct live *c, struct bytes l3)
-{
-    struct frame f = support_frame(l3, c->ns += NS_PER_MS);
-    struct bytes guarded = guard_copy(f.l3);
-    f.l3 = guarded;
-    struct verdict v = engine_feed(c->e, &f);
-    guard_free(guarded);
-    return v;
-}
-
-static struct verdict say_flags(struct live *c, enum role from, uint8_t flags, const char *text)
-{
-    static uint8_t out[SUPPORT_PACKET_MAX];
-    size_t len = support_tcp_send(&c->tcp, from, flags, bytes_str(text), out, sizeof out);
-    return feed_raw(c, bytes_of(out, len));
-}
-
-static struct verdict say(struct live *c, enum role from, const char *text)
-{
-    return say_flags(c, from, TCP_PSH | TCP_ACK, text);
-}
-
-static void live_begin(struct live *c, struct engine *e, struct log *l)
-{
-    *c = (struct live){.e = e, .l = l, .ns = NS_PER_S};
-    c->tcp.of[ROLE_CLIENT] = support_endpoint("198.51.100.2", 40112);
-    c->tcp.of[ROLE_SERVER] = support_endpoint("192.0.2.25", 25);
-    c->tcp.next[ROLE_CLIENT] = 100;
-    c->tcp.next[ROLE_SERVER] = 900;
-}
-
-static void live_open(struct live *c)
-{
-    assert_int_equal(say_flags(c, ROLE_CLIENT, TCP_SYN, "").kind, VERDICT_PASS);
-    assert_int_equal(say_flags(c, ROLE_SERVER, TCP_SYN | TCP_ACK, "").kind, VERDICT_PASS);
-    assert_int_equal(say_flags(c, ROLE_CLIENT, TCP_ACK, "").kind, VERDICT_PASS);
-    assert_int_equal(say(c, ROLE_SERVER, "220 x\r\n").kind, VERDICT_PASS);
-}
-
-static void live_end(struct live *c)
-{
-    engine_finish(c->e);
-    engine_free(c->e);
 }
 
 static void test_line_is_held_at_its_end(void **state)

@@ -22,6 +22,11 @@ static const char help[] = "Usage: rcptwall replay [OPTION]... CAPTURE...\n"
                            "                       and without a configuration every client is outside\n"
                            "  -p, --port N|any     SMTP is here; default 25, 587, 465 and 2525.\n"
                            "                       any: look for it on every port\n"
+                           "      --inline         judge as if live and in mode = enforce: hold back what\n"
+                           "                       the daemon would have (whole packets are needed)\n"
+                           "  -w, --write OUT      write what would have been forwarded, as the mode says:\n"
+                           "                       in monitor every IP packet; in enforce, or with --inline,\n"
+                           "                       cut or turned into RST, without what was dropped\n"
                            "      --json           one event a line, the last one is the summary\n"
                            "      --rows N         show at most N attempts (default 50); not with --json\n"
                            "      --checksum MODE  verify: drop what has a bad TCP checksum; capture: count\n"
@@ -42,6 +47,7 @@ enum long_only {
     OPT_ROWS,
     OPT_CHECKSUM,
     OPT_REPORT,
+    OPT_INLINE,
 };
 
 static const struct option long_options[] = {
@@ -49,6 +55,8 @@ static const struct option long_options[] = {
     {"local", required_argument, NULL, 'l'},
     {"inside", required_argument, NULL, 'i'},
     {"port", required_argument, NULL, 'p'},
+    {"inline", no_argument, NULL, OPT_INLINE},
+    {"write", required_argument, NULL, 'w'},
     {"json", no_argument, NULL, OPT_JSON},
     {"rows", required_argument, NULL, OPT_ROWS},
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
@@ -136,9 +144,14 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
             return true;
         replay_complain("--checksum %s: capture, verify or trust is needed", arg);
         return false;
+    case OPT_INLINE:
+        out->guard = true;
+        return true;
     case 'w':
+        out->write = arg;
+        return true;
     case OPT_REPORT:
-        replay_complain("%s is not supported yet", c == 'w' ? "-w" : "--report");
+        replay_complain("--report is not supported yet");
         return false;
     }
     return false;
@@ -306,6 +319,10 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
     }
     if (result == OPTIONS_GO && !make_config(&said, &out->config))
         result = OPTIONS_TROUBLE;
+    if (result == OPTIONS_GO) {
+        out->guard |= out->write && out->config.policy->enforce;
+        out->config.policy->enforce |= out->guard; /* what is reported as done is done, in OUT */
+    }
     free(room);
     return result;
 }

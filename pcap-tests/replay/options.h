@@ -8,6 +8,8 @@
 struct replay_options {
     struct config config; /* sealed */
     enum csum_state csum;
+    bool guard;        /* judge as the daemon does that enforces: with verdicts */
+    const char *write; /* where to write what would have been forwarded; NULL: nowhere */
     bool json, verbose;
     size_t rows;
     char **files;

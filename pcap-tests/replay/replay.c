@@ -7,6 +7,11 @@
  * watches. One engine reads all captures that are given, since they may be pieces
  * of one.
  *
+ * With --inline the engine guards, as it does live, and a verdict has a place where
+ * it counts: the capture that -w writes. What became of the packets behind the place
+ * where the capture was taken is in there, too, so a session that is reset or cut
+ * goes on in the input as if nothing had happened; the engine doesn't mind.
+ *
  * What is printed is a function of the captures and the options: the engine's hash
  * key is fixed, the sweep for idle sessions follows the count of frames, and no
  * clock is read for anything but the progress line.
@@ -15,6 +20,7 @@
  * place, and the exit status says trouble (2), which outranks violations (1).
  */
 #include "pcap-tests/replay/capsrc.h"
+#include "pcap-tests/replay/forward.h"
 #include "pcap-tests/replay/options.h"
 #include "pcap-tests/replay/progress.h"
 #include "pcap-tests/replay/table.h"
@@ -50,6 +56,7 @@ struct replay {
     struct engine *engine;
     struct summary summary;
     struct table *table; /* NULL with --json */
+    struct forward *forward; /* NULL without -w */
     struct progress progress;
     struct mono latest; /* of the capture's own time */
     uint64_t frames;
@@ -94,7 +101,9 @@ static void judge(struct replay *r, struct capsrc_record *record)
     if (record->has_mark)
         record->frame.tag = marks_tag(marks, record->mark);
     verdict = engine_feed(r->engine, &record->frame);
-    assert(verdict.kind == VERDICT_PASS); /* who only watches holds nothing back */
+    assert(verdict.kind == VERDICT_PASS || r->options.guard); /* who only watches holds nothing back */
+    if (r->forward)
+        forward_packet(r->forward, record, r->options.guard ? r->engine : NULL, &verdict);
     if (mono_before(r->latest, record->frame.at))
         r->latest = record->frame.at;
     if (++r->frames % FRAMES_PER_TICK == 0)
@@ -185,8 +194,9 @@ static bool make_engine(struct replay *r)
     uint32_t segments = most_segments(&r->options);
 
     r->no_local = domain_set_size(config->policy->local) == 0;
-    cfg.stance = STANCE_WATCH;
-    cfg.live = false;
+    cfg.stance = r->options.guard ? STANCE_GUARD : STANCE_WATCH;
+    cfg.live = r->options.guard;
+    cfg.only_protected = true;
     cfg.max_flows = at_most(MAX_FLOWS, segments);
     cfg.stream_blocks = at_most(STREAM_BYTES / STREAM_BLOCK / 2, segments) * 2; /* each may lie over a border */
     cfg.stream_block_limit = STREAM_BYTES_EACH / STREAM_BLOCK;
@@ -201,18 +211,24 @@ static bool make_engine(struct replay *r)
     return r->engine != NULL;
 }
 
-/* false: out of memory. */
+/* false: said. */
 static bool start(struct replay *r)
 {
-    if (!summary_start(&r->summary))
-        return false;
-    if (!r->options.json && !(r->table = table_new(r->options.rows)))
-        return false;
-    return make_engine(r);
+    if (r->options.write) {
+        r->forward = forward_open(r->options.write, r->options.files, r->options.file_count);
+        if (!r->forward)
+            return false;
+    }
+    r->table = r->options.json ? NULL : table_new(r->options.rows);
+    if ((r->options.json || r->table) && summary_start(&r->summary) && make_engine(r))
+        return true;
+    replay_complain("out of memory");
+    return false;
 }
 
 static void stop(struct replay *r)
 {
+    forward_free(r->forward);
     engine_free(r->engine);
     table_free(r->table);
     summary_stop(&r->summary);
@@ -235,6 +251,12 @@ static void finish(struct replay *r)
         replay_complain("note: %" PRIu64 " connections and %" PRIu64 " segments were more than could be kept, "
                         "and were not judged",
                         counters.flows_refused, counters.stream_full);
+    if (r->options.guard)
+        replay_complain("inline: %" PRIu64 " packets passed, %" PRIu64 " were cut, %" PRIu64 " dropped, %" PRIu64
+                        " answered with RST",
+                        counters.passed, counters.clipped, counters.dropped, counters.resets);
+    if (r->forward && !forward_flush(r->forward))
+        r->trouble = true;
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         replay_complain("standard output: %s", errno ? strerror(errno) : "write error");
@@ -264,7 +286,6 @@ int command_replay(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that went away shows as a failed write */
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     if (!start(&r)) {
-        replay_complain("out of memory");
         stop(&r);
         return 2;
     }

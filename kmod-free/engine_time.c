@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's clock: how long a flow lives without packets, who goes first when the table is full, and
+ * which RSTs are sent once more.
+ *
+ * Nobody answers a RST, so nothing tells us that the server's arrived. A server that got none and has something
+ * to say meets the condemned mark and is told then; an idle one would hold its session open until its own timeout.
+ * So the RST goes out again a few times, at growing distances, unless the server itself was heard to end it.
+ */
+#include "kmod-free/engine_internal.h"
+
+#define SWEEP_FLOWS    512
+#define SPARE_FLOWS    64
+/* A handshake that takes longer than this is one that a full table does without. */
+#define UNCONFIRMED_NS NS_PER_S
+
+static int64_t lifetime(const struct engine *e, const struct session *s)
+{
+    if (s->condemned || tcp_closed(&s->tcp))
+        return e->cfg.closed_ns;
+    /* Live, data alone prove nothing: anybody can send some from anybody's address. */
+    bool lives = e->cfg.live ? s->tcp.confirmed : s->tcp.established;
+    return lives ? e->cfg.idle_ns : e->cfg.handshake_ns;
+}
+
+static void flow_end(struct engine *e, uint32_t flow)
+{
+    engine_session_end(e, flow);
+    flow_free(&e->table, flow);
+}
+
+static bool over(const struct engine *e, const struct flow *f, int64_t after)
+{
+    return f->used && !mono_before(e->now, mono_add(f->last, after));
+}
+
+bool engine_make_room(struct engine *e)
+{
+    if (!e->cfg.live)
+        return false;
+    for (uint32_t n = 0; n < SPARE_FLOWS && n < e->table.fresh; n++) {
+        if (e->spare >= e->table.fresh)
+            e->spare = 0;
+        uint32_t flow = e->spare++;
+        const struct session *s = &e->sessions[flow];
+        if ((s->tcp.confirmed && !tcp_closed(&s->tcp)) || (s->tcp.confirmed && s->condemned) ||
+            !over(e, &e->table.flows[flow], UNCONFIRMED_NS))
+            continue;
+        e->count.flows_evicted++;
+        flow_end(e, flow);
+        return true;
+    }
+    return false;
+}
+
+static void reset_again(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
+    if (s->resets_left == 0 || mono_before(e->now, s->reset_due))
+        return;
+    int64_t wait = ENGINE_RESET_AGAIN_NS << (ENGINE_RESETS_AGAIN - s->resets_left + 1);
+    s->resets_left--;
+    s->reset_due = mono_add(e->now, wait);
+    if (s->condemned != ACTION_RESET || !client->started || !server->started || server->rst_seen) {
+        s->resets_left = 0;
+        return;
+    }
+    struct reset_request r = {
+        .from = e->table.flows[flow].of[ROLE_CLIENT],
+        .to = e->table.flows[flow].of[ROLE_SERVER],
+        .numbers = {.seq = client->passed, .ack = server->stream.next},
+    };
+    e->count.resets_again++;
+    if (e->cfg.resets.send)
+        e->cfg.resets.send(e->cfg.resets.ctx, &r);
+}
+
+void engine_tick(struct engine *e, struct mono now)
+{
+    if (mono_before(e->now, now))
+        e->now = now;
+    for (uint32_t n = 0; n < SWEEP_FLOWS && n < e->table.fresh; n++) {
+        if (e->sweep >= e->table.fresh)
+            e->sweep = 0;
+        uint32_t flow = e->sweep++;
+        const struct flow *f = &e->table.flows[flow];
+        if (over(e, f, lifetime(e, &e->sessions[flow])))
+            flow_end(e, flow);
+        else if (f->used)
+            reset_again(e, flow);
+    }
+}
+
+void engine_finish(struct engine *e)
+{
+    for (uint32_t flow = 0; flow < e->table.fresh; flow++)
+        if (e->table.flows[flow].used)
+            flow_end(e, flow);
+}
