@@ -76,7 +76,7 @@ static void put(const struct connection *c, int from, const struct packet *p, in
     struct support_segment seg = {
         .src = d->from,
         .dst = other->from,
-        .seq = flags & (TCP_SYN | TCP_RST) ? p->seq.v : d->first + offset,
+        .seq = (flags & (TCP_SYN | TCP_RST)) != 0 ? p->seq.v : d->first + offset,
         .ack = other->started ? other->first + (uint32_t)other->in.read : p->ack.v,
         .flags = flags,
         .payload = data,
