@@ -374,6 +374,47 @@ bool domain_set_seal(struct domain_set *s)
 }
 
 /* name is in canonical form. */
+/* Of each entry: what it covers, its length, its bytes. */
+#define PACKED_HEAD 3
+
+size_t domain_set_packed(const struct domain_set *s)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < s->count; i++)
+        len += PACKED_HEAD + s->entries[i].len;
+    return len;
+}
+
+void domain_set_pack(const struct domain_set *s, uint8_t *out)
+{
+    assert(s->slots != NULL);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct entry *e = &s->entries[i];
+        out[0] = e->covers;
+        out[1] = (uint8_t)(e->len >> 8);
+        out[2] = (uint8_t)e->len;
+        memcpy(out + PACKED_HEAD, s->names + e->at, e->len);
+        out += PACKED_HEAD + e->len;
+    }
+}
+
+struct domain_set *domain_set_unpack(struct bytes packed)
+{
+    struct domain_set *s = domain_set_new();
+    bool good = s != NULL;
+    while (good && packed.len > 0) {
+        uint8_t covers;
+        uint16_t len;
+        struct bytes name;
+        good = take_u8(&packed, &covers) && take_be16(&packed, &len) && len > 0 && take_raw(&packed, len, &name) &&
+               append(s, name, covers);
+    }
+    if (good && domain_set_seal(s))
+        return s;
+    domain_set_free(s);
+    return NULL;
+}
+
 static bool has_name(const struct domain_set *s, struct bytes name)
 {
     if (!s->any_below)

@@ -28,6 +28,14 @@ RW_CHECK bool domain_set_seal(struct domain_set *);
 size_t domain_set_size(const struct domain_set *);
 
 /*
+ * A sealed set as bytes, for another process of the same build: domain_set_packed
+ * says how many. domain_set_unpack makes a sealed set of them; NULL: these are no such bytes, or out of memory.
+ */
+size_t domain_set_packed(const struct domain_set *);
+void domain_set_pack(const struct domain_set *, uint8_t *out);
+RW_CHECK struct domain_set *domain_set_unpack(struct bytes packed);
+
+/*
  * Is this domain, as read from the wire (any case, perhaps a trailing dot, perhaps
  * UTF-8), ours? Allocates nothing, except that a non-ASCII name goes through libidn2.
  * Work is linear in the length. Look-alikes that IDNA would map to one of ours (full

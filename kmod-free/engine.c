@@ -99,6 +99,41 @@ struct policy *engine_swap_policy(struct engine *e, struct policy *owned)
     return old;
 }
 
+/*
+ * In WATCH nobody noted what went on to the receiver, because everything did. So it is
+ * noted now; and what lies behind a barrier already can't be called back, which
+ * isn't its sender's fault.
+ */
+static void begin_to_guard(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    for (int r = 0; r < ROLE_COUNT; r++) {
+        struct tcp_end *end = &s->tcp.of[r];
+        if (end->started && end->has_beyond)
+            judge_gap(e, flow, (enum role)r); /* as WATCH would have, a few frames later */
+        if (end->started)
+            tcp_all_passed(end);
+    }
+    s->excused = s->tcp.of[ROLE_CLIENT].passed_high;
+    s->is_excused = s->tcp.of[ROLE_CLIENT].started;
+}
+
+void engine_set_stance(struct engine *e, enum stance stance)
+{
+    if (stance == e->cfg.stance)
+        return;
+    for (uint32_t flow = 0; stance == STANCE_GUARD && flow < e->table.fresh; flow++)
+        if (e->table.flows[flow].used)
+            begin_to_guard(e, flow);
+    e->cfg.stance = stance;
+}
+
+void engine_set_wants(struct engine *e, bool rcpt_events, bool session_events)
+{
+    e->cfg.want_rcpt_events = rcpt_events;
+    e->cfg.want_session_events = session_events;
+}
+
 const struct packet *engine_packet(const struct engine *e)
 {
     return &e->packet;
@@ -264,7 +299,7 @@ static struct verdict let_through(struct engine *e, uint32_t flow, enum role fro
     struct verdict v = pass();
     if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
         struct seq barrier = end->stream.read;
-        if (seq_after(end->passed_high, barrier)) {
+        if (seq_after(end->passed_high, barrier) && !(s->is_excused && !seq_after(end->passed_high, s->excused))) {
             judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
             if (s->condemned)
                 return condemned(e, flow, from);

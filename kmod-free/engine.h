@@ -16,7 +16,7 @@
 #include "kmod-free/smtp.h"
 
 enum stance {
-    STANCE_WATCH = 1, /* replay, monitor mode: verdicts are always PASS; gaps are reported */
+    STANCE_WATCH = 1, /* replay, monitor mode: verdicts are PASS, but for what a GUARD did before; gaps are reported */
     STANCE_GUARD,     /* enforce mode: no byte passes unjudged; what can't be kept is dropped */
 };
 
@@ -74,6 +74,12 @@ RW_CHECK struct engine *engine_new(const struct engine_config *, struct policy *
 void engine_free(struct engine *);
 /* The old policy comes back for the caller to free. Sessions keep their tags. */
 RW_CHECK struct policy *engine_swap_policy(struct engine *, struct policy *owned);
+/*
+ * From the next frame on. What was judged stays judged: a session that broke the policy in
+ * WATCH goes on until it breaks it again, one that is condemned or refused stays so in WATCH.
+ */
+void engine_set_stance(struct engine *, enum stance);
+void engine_set_wants(struct engine *, bool rcpt_events, bool session_events);
 
 enum verdict_kind {
     VERDICT_UNSET, /* a bug: the front end drops, and counts it (V1) */

@@ -29,12 +29,14 @@ struct session {
     uint32_t rcpts, external_rcpts, external_accepted;
     uint32_t note;              /* index in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
+    struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
     uint8_t tag;
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
     uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
     bool opaque;                /* TLS, or not SMTP at all: nothing to judge */
     bool port_known;            /* its server port is configured; else SMTP must be recognised first */
+    bool is_excused;
     bool midstream;
     bool client_waits;          /* the dialogue stands at a barrier (D2) */
     bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */

@@ -67,7 +67,7 @@ static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *e
         judge_raise(e, flow, REASON_EXTERNAL_RCPT, r, ev->ordinal);
     else if (r->malformed)
         judge_raise(e, flow, REASON_MALFORMED, r, ev->ordinal);
-    uint32_t limit = e->policy->tags[s->tag].rcpt_limit;
+    uint32_t limit = policy_tag(e->policy, s->tag)->rcpt_limit;
     if (limit > 0 && s->rcpts > limit)
         judge_raise(e, flow, REASON_LIMIT, r, ev->ordinal);
 }

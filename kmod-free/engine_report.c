@@ -53,7 +53,7 @@ static struct event *begin(struct engine *e, uint32_t flow, enum event_kind kind
     ev->client = f->of[ROLE_CLIENT];
     ev->server = f->of[ROLE_SERVER];
     ev->tag = s->tag;
-    memcpy(ev->tag_name, e->policy->tags[s->tag].name, sizeof ev->tag_name);
+    memcpy(ev->tag_name, policy_tag(e->policy, s->tag)->name, sizeof ev->tag_name);
     ev->enforced = e->policy->enforce;
     if (s->note != POOL_NONE) {
         const struct note *n = pool_at(&e->notes, s->note);
@@ -106,7 +106,7 @@ void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t co
     ev->ordinal = ordinal;
     ev->code = code;
     ev->external = external;
-    ev->action = broke ? e->policy->tags[ev->tag].on[REASON_EXTERNAL_RCPT] : ACTION_ACCEPT;
+    ev->action = broke ? policy_tag(e->policy, ev->tag)->on[REASON_EXTERNAL_RCPT] : ACTION_ACCEPT;
     ev->reason = broke ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);
 }

@@ -161,12 +161,17 @@ uint8_t policy_tag_for(const struct policy *p, uint8_t carried, const struct ip_
     return best ? best->tag : p->outside;
 }
 
+const struct policy_tag *policy_tag(const struct policy *p, uint8_t value)
+{
+    assert(value >= 1 && value <= TAGS_MAX);
+    const struct policy_tag *tag = &p->tags[value];
+    return tag->name[0] != '\0' ? tag : &p->tags[p->outside];
+}
+
 enum action policy_judge(const struct policy *p, const struct policy_facts *facts)
 {
-    assert(facts->tag >= 1 && facts->tag <= TAGS_MAX && facts->reason < REASON_COUNT);
-    const struct policy_tag *tag = &p->tags[facts->tag];
-    if (tag->name[0] == '\0') /* a reload took this tag away: whoever has it is a stranger now */
-        tag = &p->tags[p->outside];
+    assert(facts->reason < REASON_COUNT);
+    const struct policy_tag *tag = policy_tag(p, facts->tag);
     if (facts->reason == REASON_EXTERNAL_RCPT && facts->authenticated && tag->exempt_authenticated)
         return ACTION_ACCEPT;
     return tag->on[facts->reason];

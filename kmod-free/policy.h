@@ -88,6 +88,9 @@ bool policy_protects(const struct policy *, const struct ip_addr *);
 /* The tag for a new session: the one its packet carries if that is configured, else by its client's address (longest prefix). */
 uint8_t policy_tag_for(const struct policy *, uint8_t carried, const struct ip_addr *client);
 
+/* What a session's tag stands for. One that a reload took away: whoever has it is a stranger now. */
+const struct policy_tag *policy_tag(const struct policy *, uint8_t value);
+
 struct policy_facts {
     uint8_t tag;
     enum reason reason;

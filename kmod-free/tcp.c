@@ -270,6 +270,12 @@ void tcp_passed(struct tcp *t, const struct packet *p, enum role from, uint32_t 
         end->passed = seq_later(seq_later(end->passed, stop), seq_earlier(end->passed_high, end->stream.next));
 }
 
+void tcp_all_passed(struct tcp_end *end)
+{
+    end->passed = seq_later(end->passed, end->stream.next);
+    end->passed_high = seq_later(seq_later(end->passed_high, end->passed), end->stream.end);
+}
+
 bool tcp_closed(const struct tcp *t)
 {
     const struct tcp_end *c = &t->of[ROLE_CLIENT], *s = &t->of[ROLE_SERVER];

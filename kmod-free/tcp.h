@@ -76,6 +76,9 @@ RW_CHECK enum tcp_answer tcp_take(struct tcp *, const struct tcp_limits *, const
 /* The segment with this payload length was let through to its receiver. */
 void tcp_passed(struct tcp *, const struct packet *, enum role from, uint32_t payload_len);
 
+/* All that it sent so far was let through, judged or not. */
+void tcp_all_passed(struct tcp_end *);
+
 /* Both ends said FIN, or one said RST: nothing more is expected. */
 bool tcp_closed(const struct tcp *);
 /* All that `from` will ever send has been read: FIN was seen and everything before it is in order. */
