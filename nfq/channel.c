@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BODY_AT        offsetof(struct message, is)
 /* Room for some thousands of alerts; without CAP_NET_ADMIN it stays at the system's default. */
@@ -37,13 +38,31 @@ static bool wait_for_room(struct channel *c)
     return n > 0 && (p.revents & POLLOUT) != 0;
 }
 
+union passed {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+};
+
 bool channel_send(struct channel *c, enum message_kind kind, const void *body, size_t len)
+{
+    return channel_send_fd(c, kind, body, len, -1);
+}
+
+bool channel_send_fd(struct channel *c, enum message_kind kind, const void *body, size_t len, int fd)
 {
     uint32_t head[2] = {kind, c->lost};
     static_assert(sizeof head == BODY_AT, "the body must follow the head without a hole");
     assert(len <= sizeof(struct message) - BODY_AT);
     struct iovec parts[2] = {{head, sizeof head}, {(void *)(uintptr_t)body, len}};
     struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+    union passed control = {0};
+    if (fd >= 0) {
+        control.head = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+        m.msg_control = &control;
+        m.msg_controllen = sizeof control;
+    }
     ssize_t n;
     do
         n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -113,24 +132,68 @@ static bool message_valid(const struct message *m, size_t len)
     case MESSAGE_CLOSE:
         return len == sizeof m->is.close;
     case MESSAGE_REPORT:
-        return len == sizeof m->is.report;
+        return len == sizeof m->is.report && m->is.report.why >= REPORT_BEAT && m->is.report.why <= REPORT_FINAL;
     case MESSAGE_NOTE:
         return len == sizeof m->is.note && m->is.note.note >= 1 && m->is.note.note <= NOTE_LAST;
+    case MESSAGE_RELOADED:
+        return len == sizeof m->is.generation;
+    case MESSAGE_POLICY:
+        return len == sizeof m->is.policy;
+    case MESSAGE_SETTINGS:
+        return len == sizeof m->is.settings;
+    case MESSAGE_LOSSES:
+        return len == sizeof m->is.losses;
+    case MESSAGE_SUMMARY:
+        return len == sizeof m->is.summary && memchr(m->is.summary.refused, '\0', STATUS_TEXT_MAX) != NULL &&
+               memchr(m->is.summary.needs_restart, '\0', STATUS_TEXT_MAX) != NULL;
+    case MESSAGE_QUEUE:
+        return len == sizeof m->is.queue;
     }
     return false;
 }
 
-int channel_receive(int fd, struct message *out)
+/* The one descriptor that came along; more than one never fits. */
+static int take_passed(struct msghdr *m)
+{
+    int fd = -1;
+    const struct cmsghdr *head = CMSG_FIRSTHDR(m);
+    if (head != NULL && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+        head->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(head), sizeof fd);
+    return fd;
+}
+
+static int receive(int fd, struct message *out, union passed *control, int *passed)
 {
     struct iovec part = {out, sizeof *out};
-    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
+                       .msg_controllen = control != NULL ? sizeof *control : 0};
     ssize_t n;
     do
-        n = recvmsg(fd, &m, MSG_DONTWAIT);
+        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
+    if (control != NULL)
+        *passed = take_passed(&m);
     if (n == 0) /* nobody sends empty messages: the head is always there */
         return -EPIPE;
     return (m.msg_flags & MSG_TRUNC) == 0 && message_valid(out, (size_t)n) ? 1 : -EBADMSG;
+}
+
+int channel_receive(int fd, struct message *out)
+{
+    return receive(fd, out, NULL, NULL);
+}
+
+int channel_receive_fd(int fd, struct message *out, int *passed)
+{
+    union passed control;
+    *passed = -1;
+    int n = receive(fd, out, &control, passed);
+    if (n != 1 && *passed >= 0) {
+        close(*passed);
+        *passed = -1;
+    }
+    return n;
 }

@@ -39,10 +39,35 @@ struct worker_counters {
     uint64_t close_requests, lost_events, lost_messages;
 };
 
+enum report_why {
+    REPORT_BEAT = 1, /* the packet loop goes round: said about twice a second */
+    REPORT_ASKED,    /* SIGUSR1 */
+    REPORT_FINAL,    /* the worker ends now */
+};
+
 struct worker_report {
     struct worker_counters worker;
     struct engine_counters engine;
-    bool final; /* the worker ends now */
+    uint32_t why; /* enum report_why */
+};
+
+/* A new policy for a worker; the policy itself, policy_pack's bytes, comes along as a file descriptor. */
+struct policy_order {
+    uint32_t generation;
+    uint32_t size;
+    bool enforce, fail_open;
+    bool want_rcpt_events, want_session_events;
+};
+
+/* What the reporter shall go by from now on; an event file comes along as a file descriptor. */
+struct reporter_settings {
+    int32_t facility, alert_level; /* of syslog(3) */
+    int64_t interval_ns;           /* repeats are gathered over this; 0: every one is told */
+};
+
+/* What the reporter could not tell, since it was started. */
+struct reporter_losses {
+    uint64_t events, alerts_gathered_out, file_lines, malformed;
 };
 
 enum message_kind {
@@ -52,9 +77,41 @@ enum message_kind {
     MESSAGE_CLOSE,
     MESSAGE_REPORT,
     MESSAGE_NOTE,
+    MESSAGE_RELOADED, /* worker to supervisor: the generation that it judges by now */
+    MESSAGE_POLICY,   /* supervisor to worker */
+    MESSAGE_SETTINGS, /* supervisor to reporter */
+    MESSAGE_LOSSES,   /* reporter to supervisor */
+    MESSAGE_SUMMARY,  /* supervisor to status server */
+    MESSAGE_QUEUE,
 };
 
 #define MESSAGE_TEXT_MAX 1024
+#define STATUS_TEXT_MAX  400
+
+/* The daemon as a whole, for the status server. Texts are NUL-terminated. */
+struct status_summary {
+    bool enforce, fail_open, reporter_alive;
+    bool seccomp;
+    int32_t landlock; /* ABI version; 0: this kernel has none */
+    uint32_t queue_count;
+    struct wall started;
+    int64_t uptime_ns;
+    uint64_t reloads, reloads_refused, closes, closes_failed;
+    struct reporter_losses losses;
+    char refused[STATUS_TEXT_MAX];     /* why the last reload was refused; empty: it wasn't */
+    char needs_restart[STATUS_TEXT_MAX]; /* keys that changed and can't change in a running daemon */
+};
+
+/* One queue. */
+struct status_queue {
+    uint32_t index; /* from 0 */
+    uint16_t queue;
+    bool alive, listed;
+    int32_t pid;
+    uint32_t restarts;
+    uint32_t waiting, full_drops, buffer_drops; /* the kernel's; valid if listed */
+    struct worker_report report;                /* the worker's last; since it was started */
+};
 
 struct message {
     uint32_t kind; /* enum message_kind */
@@ -66,6 +123,12 @@ struct message {
         struct {
             uint32_t note; /* enum note */
         } note;
+        uint32_t generation; /* MESSAGE_RELOADED */
+        struct policy_order policy;
+        struct reporter_settings settings;
+        struct reporter_losses losses;
+        struct status_summary summary;
+        struct status_queue queue;
         struct {
             int32_t priority;            /* LOG_WARNING and so on */
             char line[MESSAGE_TEXT_MAX]; /* NUL-terminated */
@@ -73,7 +136,7 @@ struct message {
     } is;
 };
 
-/* One end of a channel for sending. */
+/* One end of a channel for sending. Either end may. */
 struct channel {
     int fd;
     uint32_t lost; /* since the last message that got through */
@@ -85,6 +148,8 @@ struct channel {
 RW_CHECK int channel_pair(int ends[static 2]);
 /* false: lost, and counted. */
 bool channel_send(struct channel *, enum message_kind kind, const void *body, size_t len);
+/* The same with a file descriptor along; -1: none. */
+bool channel_send_fd(struct channel *, enum message_kind kind, const void *body, size_t len, int fd);
 bool channel_send_event(struct channel *, const struct event *);
 bool channel_send_text(struct channel *, int priority, const char *line);
 bool channel_send_note(struct channel *, enum note);
@@ -94,6 +159,8 @@ bool channel_send_note(struct channel *, enum note);
  * -EBADMSG: one came that can't be believed, and is gone; otherwise -errno.
  */
 RW_CHECK int channel_receive(int fd, struct message *out);
+/* The same; *passed is the file descriptor that came along and is the caller's now, or -1. */
+RW_CHECK int channel_receive_fd(int fd, struct message *out, int *passed);
 
 /* Is it a RST of an SMTP connection: one family, and one of the ports is the servers'? */
 RW_CHECK bool close_request_valid(const struct close_request *, const uint16_t *ports, size_t port_count);

@@ -4,14 +4,91 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+struct walk {
+    counters_take *take;
+    void *ctx;
+};
+
+static void each_of_worker(const struct walk *w, const struct worker_counters *c)
+{
+    w->take(w->ctx, "", "packets", c->packets);
+    w->take(w->ctx, "", "bytes", c->bytes);
+    w->take(w->ctx, "", "accepted", c->accepted);
+    w->take(w->ctx, "", "dropped", c->dropped);
+    w->take(w->ctx, "", "clipped", c->clipped);
+    w->take(w->ctx, "", "resets", c->resets);
+    w->take(w->ctx, "", "unset", c->unset);
+    w->take(w->ctx, "", "not_written", c->not_written);
+    w->take(w->ctx, "", "gso", c->gso);
+    w->take(w->ctx, "", "csum_trusted", c->csum_trusted);
+    w->take(w->ctx, "", "cut", c->cut);
+    w->take(w->ctx, "", "malformed", c->malformed);
+    w->take(w->ctx, "", "no_id", c->no_id);
+    w->take(w->ctx, "", "stranger", c->stranger);
+    w->take(w->ctx, "", "condemned_again", c->condemned_again);
+    w->take(w->ctx, "", "batches", c->batches);
+    w->take(w->ctx, "", "sends", c->sends);
+    w->take(w->ctx, "", "overruns", c->overruns);
+    w->take(w->ctx, "", "verdict_errors", c->verdict_errors);
+    w->take(w->ctx, "", "close_requests", c->close_requests);
+    w->take(w->ctx, "", "lost_events", c->lost_events);
+    w->take(w->ctx, "", "lost_messages", c->lost_messages);
+}
+
+static void each_of_engine(const struct walk *w, const struct engine_counters *c)
+{
+    w->take(w->ctx, "", "not_tcp", c->not_tcp);
+    w->take(w->ctx, "", "not_ours", c->not_ours);
+    w->take(w->ctx, "", "broken", c->broken);
+    w->take(w->ctx, "", "bad_csum", c->bad_csum);
+    w->take(w->ctx, "", "fragments", c->fragments);
+    w->take(w->ctx, "", "csum_unset", c->csum_unset);
+    w->take(w->ctx, "", "flows", c->flows);
+    w->take(w->ctx, "", "smtp_flows", c->smtp_flows);
+    w->take(w->ctx, "", "flows_refused", c->flows_refused);
+    w->take(w->ctx, "", "flows_evicted", c->flows_evicted);
+    w->take(w->ctx, "", "flows_now", c->flows_now);
+    w->take(w->ctx, "", "flows_peak", c->flows_peak);
+    w->take(w->ctx, "", "flows_max", c->flows_max);
+    w->take(w->ctx, "", "blocks_now", c->blocks_now);
+    w->take(w->ctx, "", "blocks_peak", c->blocks_peak);
+    w->take(w->ctx, "", "blocks_max", c->blocks_max);
+    w->take(w->ctx, "", "rcpts", c->rcpts);
+    w->take(w->ctx, "", "external_rcpts", c->external_rcpts);
+    w->take(w->ctx, "", "messages", c->messages);
+    w->take(w->ctx, "", "events", c->events);
+    w->take(w->ctx, "", "resets_again", c->resets_again);
+    w->take(w->ctx, "", "conflicts", c->conflicts);
+    w->take(w->ctx, "", "stream_full", c->stream_full);
+    w->take(w->ctx, "", "out_of_window", c->out_of_window);
+    w->take(w->ctx, "", "urgent", c->urgent);
+    w->take(w->ctx, "", "gaps", c->gaps);
+    w->take(w->ctx, "", "gap_bytes", c->gap_bytes);
+    uint64_t alerts = 0;
+    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
+        alerts += c->alerts[i];
+    w->take(w->ctx, "", "alerts", alerts);
+    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
+        if (c->alerts[i] > 0)
+            w->take(w->ctx, "alerts_", reason_name((enum reason)i), c->alerts[i]);
+}
+
+void counters_each(const struct worker_report *r, counters_take *take, void *ctx)
+{
+    const struct walk w = {take, ctx};
+    each_of_worker(&w, &r->worker);
+    each_of_engine(&w, &r->engine);
+}
+
 struct line {
     char *at;
     size_t used, room;
     bool full;
 };
 
-static void put(struct line *l, const char *prefix, const char *key, uint64_t value)
+static void put(void *ctx, const char *prefix, const char *key, uint64_t value)
 {
+    struct line *l = ctx;
     if (l->full)
         return;
     int n = snprintf(l->at + l->used, l->room - l->used, " %s%s=%" PRIu64, prefix, key, value);
@@ -20,70 +97,6 @@ static void put(struct line *l, const char *prefix, const char *key, uint64_t va
         l->at[l->used] = '\0'; /* whole pairs only */
     else
         l->used += (size_t)n;
-}
-
-static void put_worker(struct line *l, const struct worker_counters *c)
-{
-    put(l, "", "packets", c->packets);
-    put(l, "", "bytes", c->bytes);
-    put(l, "", "accepted", c->accepted);
-    put(l, "", "dropped", c->dropped);
-    put(l, "", "clipped", c->clipped);
-    put(l, "", "resets", c->resets);
-    put(l, "", "unset", c->unset);
-    put(l, "", "not_written", c->not_written);
-    put(l, "", "gso", c->gso);
-    put(l, "", "csum_trusted", c->csum_trusted);
-    put(l, "", "cut", c->cut);
-    put(l, "", "malformed", c->malformed);
-    put(l, "", "no_id", c->no_id);
-    put(l, "", "stranger", c->stranger);
-    put(l, "", "condemned_again", c->condemned_again);
-    put(l, "", "batches", c->batches);
-    put(l, "", "sends", c->sends);
-    put(l, "", "overruns", c->overruns);
-    put(l, "", "verdict_errors", c->verdict_errors);
-    put(l, "", "close_requests", c->close_requests);
-    put(l, "", "lost_events", c->lost_events);
-    put(l, "", "lost_messages", c->lost_messages);
-}
-
-static void put_engine(struct line *l, const struct engine_counters *c)
-{
-    put(l, "", "not_tcp", c->not_tcp);
-    put(l, "", "not_ours", c->not_ours);
-    put(l, "", "broken", c->broken);
-    put(l, "", "bad_csum", c->bad_csum);
-    put(l, "", "fragments", c->fragments);
-    put(l, "", "csum_unset", c->csum_unset);
-    put(l, "", "flows", c->flows);
-    put(l, "", "smtp_flows", c->smtp_flows);
-    put(l, "", "flows_refused", c->flows_refused);
-    put(l, "", "flows_evicted", c->flows_evicted);
-    put(l, "", "flows_now", c->flows_now);
-    put(l, "", "flows_peak", c->flows_peak);
-    put(l, "", "flows_max", c->flows_max);
-    put(l, "", "blocks_now", c->blocks_now);
-    put(l, "", "blocks_peak", c->blocks_peak);
-    put(l, "", "blocks_max", c->blocks_max);
-    put(l, "", "rcpts", c->rcpts);
-    put(l, "", "external_rcpts", c->external_rcpts);
-    put(l, "", "messages", c->messages);
-    put(l, "", "events", c->events);
-    put(l, "", "resets_again", c->resets_again);
-    put(l, "", "conflicts", c->conflicts);
-    put(l, "", "stream_full", c->stream_full);
-    put(l, "", "out_of_window", c->out_of_window);
-    put(l, "", "urgent", c->urgent);
-    put(l, "", "gaps", c->gaps);
-    put(l, "", "gap_bytes", c->gap_bytes);
-    uint64_t alerts = 0;
-    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
-        alerts += c->alerts[i];
-    put(l, "", "alerts", alerts);
-    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
-        if (c->alerts[i] > 0)
-            put(l, "alerts_", reason_name((enum reason)i), c->alerts[i]);
 }
 
 size_t counters_to_line(uint16_t queue, const struct worker_report *r, const struct queue_listing *listing, char *out,
@@ -97,12 +110,13 @@ size_t counters_to_line(uint16_t queue, const struct worker_report *r, const str
         return 0;
     }
     l.used = (size_t)n;
-    put_worker(&l, &r->worker);
+    const struct walk w = {put, &l};
+    each_of_worker(&w, &r->worker);
     if (listing != NULL) {
         put(&l, "kernel_", "waiting", listing->waiting);
         put(&l, "kernel_", "full_drops", listing->full_drops);
         put(&l, "kernel_", "buffer_drops", listing->buffer_drops);
     }
-    put_engine(&l, &r->engine);
+    each_of_engine(&w, &r->engine);
     return l.used;
 }

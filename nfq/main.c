@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"replay", command_replay, "judge captures: is my server being abused?"},
     {"check", command_check, "read the configuration as `run` would, and look at the firewall"},
     {"rules", command_rules, "print the firewall rules that belong to a configuration"},
+    {"status", command_status, "ask a running daemon how it is"},
     {"version", command_version, "print version, libraries and build options"},
 };
 

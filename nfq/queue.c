@@ -101,6 +101,18 @@ static void put_step(struct nlmsghdr *head, const struct queue_config *c, enum s
     }
 }
 
+int queue_set_fail_open(struct queue *q, bool fail_open)
+{
+    const struct queue_config c = {.fail_open = fail_open};
+    union {
+        struct nlmsghdr head;
+        char room[256];
+    } buffer;
+    struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
+    put_step(head, &c, STEP_FLAGS);
+    return queue_send(q, bytes_of(head, head->nlmsg_len));
+}
+
 static void explain_step(const struct queue_config *c, enum step step, int error, char *text, size_t room)
 {
     struct queue_listing listing;

@@ -69,6 +69,8 @@ struct bytes queue_datagram(const struct queue *, size_t i);
 RW_CHECK bool queue_next_message(struct bytes *datagram, struct bytes *message);
 /* Is it the kernel's answer to a verdict that it couldn't use? */
 bool queue_is_error(struct bytes message);
+/* NFQA_CFG_F_FAIL_OPEN of a running queue. What the kernel says to it comes as an error message, if it has anything to say. */
+RW_CHECK int queue_set_fail_open(struct queue *, bool fail_open);
 /* All bytes in one send. 0 or -errno. */
 RW_CHECK int queue_send(struct queue *, struct bytes messages);
 

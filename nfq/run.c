@@ -2,6 +2,7 @@
 /* run - `rcptwall run`: the command line, the configuration, and what must be known before anything starts. */
 #include "nfq/supervisor.h"
 
+#include "nfq/control_socket.h"
 #include "nfq/queue.h"
 #include "rules/commands.h"
 
@@ -29,6 +30,7 @@ static const char help_text[] =
     "  -h, --help               this text\n"
     "\n"
     "SIGTERM, SIGINT   answer what waits, and stop\n"
+    "SIGHUP            read the configuration again, open the event file anew\n"
     "SIGUSR1           print each queue's counters on standard error\n"
     "\n"
     "Exit status: 0 stopped, 2 could not start. The firewall rules that go with it: rcptwall rules.\n";
@@ -138,14 +140,12 @@ static bool read_options(int argc, char **argv, struct options *o)
     return true;
 }
 
-/* The file, then what the command line says over it. false: one line was printed. */
-static bool read_config(const struct options *o, struct config *c)
+/* The file, then what the command line says over it. Also for a reload. false: `error` says why. */
+static bool read_config(void *ctx, struct config *c, char *error, size_t room)
 {
-    char error[ERROR_ROOM];
-    if (!config_read(c, o->config_path, error, sizeof error)) {
-        fprintf(stderr, "rcptwall: %s\n", error);
+    const struct options *o = ctx;
+    if (!config_read(c, o->config_path, error, room))
         return false;
-    }
     if (o->monitor) { /* disturbs nothing, also when it dies */
         c->policy->enforce = false;
         c->on_failure = FAIL_OPEN;
@@ -154,45 +154,59 @@ static bool read_config(const struct options *o, struct config *c)
         c->queue_first = o->queue_first;
         c->queue_last = o->queue_last;
     }
-    if (!config_seal(c, error, sizeof error)) {
-        fprintf(stderr, "rcptwall: %s\n", error);
-        return false;
+    bool good = config_seal(c, error, room);
+    if (good && (c->queue_last < c->queue_first || c->queue_last - c->queue_first >= SUPERVISOR_QUEUES_MAX)) {
+        snprintf(error, room, "queues %u:%u: at most %d", c->queue_first, c->queue_last, SUPERVISOR_QUEUES_MAX);
+        good = false;
     }
-    if (c->queue_last < c->queue_first || c->queue_last - c->queue_first >= SUPERVISOR_QUEUES_MAX) {
-        fprintf(stderr, "rcptwall: queues %u:%u: at most %d\n", c->queue_first, c->queue_last, SUPERVISOR_QUEUES_MAX);
-        return false;
-    }
-    return true;
+    if (!good)
+        config_free(c);
+    return good;
 }
 
-/* Opened before privileges are given up. -1 in *fd: none wanted. */
-static bool open_event_file(const struct config *c, int *fd)
+/* What needs privileges that the daemon gives up. false: one line was printed. */
+static bool open_all(const struct config *c, struct supervisor_setup *setup, char *error, size_t room)
 {
-    *fd = -1;
-    if (c->event_file == NULL)
-        return true;
-    /* no waiting for somebody to open the other end of a pipe */
-    *fd = open(c->event_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    if (*fd < 0)
+    if (c->user != NULL && privileges_find_user(c->user, &setup->become) < 0) {
+        fprintf(stderr, "rcptwall: there is no user \"%s\"\n", c->user);
+        return false;
+    }
+    if (c->event_file != NULL && (setup->event_file = supervisor_open_events(c->event_file, &setup->become)) < 0) {
         fprintf(stderr, "rcptwall: event-file %s: %s\n", c->event_file, strerror(errno));
-    return *fd >= 0;
+        return false;
+    }
+    setup->control = control_socket_open(c->control_socket, c->control_group, &setup->become, error, room);
+    if (setup->control >= 0)
+        return true;
+    if (c->control_socket == NULL) { /* nobody asked for it: said, once there is somebody to say it to */
+        setup->no_control = error;
+        return true;
+    }
+    fprintf(stderr, "rcptwall: %s\n", error);
+    return false;
 }
 
 static int run(const struct options *o)
 {
-    struct config config;
-    struct supervisor_setup setup = {.buffer = o->buffer, .event_file = -1};
-    if (!read_config(o, &config))
+    static struct config config;
+    char error[ERROR_ROOM];
+    struct supervisor_setup setup = {.config = &config,
+                                     .buffer = o->buffer,
+                                     .event_file = -1,
+                                     .control = -1,
+                                     .read = read_config,
+                                     .read_ctx = (void *)(uintptr_t)o};
+    if (!read_config(setup.read_ctx, &config, error, sizeof error)) {
+        fprintf(stderr, "rcptwall: %s\n", error);
         return EXIT_TROUBLE;
+    }
     int status = EXIT_TROUBLE;
-    setup.config = &config;
-    setup.enforce = config.policy->enforce;
-    if (config.user != NULL && privileges_find_user(config.user, &setup.become) < 0)
-        fprintf(stderr, "rcptwall: there is no user \"%s\"\n", config.user);
-    else if (open_event_file(&config, &setup.event_file))
+    if (open_all(&config, &setup, error, sizeof error))
         status = supervisor_run(&setup);
-    if (setup.event_file >= 0)
+    else if (setup.event_file >= 0)
         close(setup.event_file);
+    if (setup.control >= 0)
+        control_socket_close(setup.control, config.control_socket);
     config_free(&config);
     return status;
 }

@@ -3,17 +3,20 @@
 
 #include "nfq/notify.h"
 #include "nfq/queue.h"
+#include "nfq/sandbox.h"
 #include "nfq/supervisor_internal.h"
 #include "rules/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,7 +89,7 @@ static void take_signals(struct supervisor *s)
             signal_workers(s, SIGUSR1);
             break;
         case SIGHUP:
-            supervisor_say(s, LOG_NOTICE, "SIGHUP: the configuration is read at the start only; restart to change it");
+            supervisor_reload(s);
             break;
         case SIGCHLD:
             break; /* behind the loop: a stop that came with it counts first */
@@ -100,15 +103,18 @@ static void take_signals(struct supervisor *s)
 /* One wait for whatever comes first. */
 static void turn(struct supervisor *s, int timeout_ms)
 {
-    struct pollfd fds[SUPERVISOR_QUEUES_MAX + 1];
+    struct pollfd fds[SUPERVISOR_QUEUES_MAX + 2];
     for (size_t i = 0; i < s->count; i++)
         fds[i] = (struct pollfd){.fd = s->slots[i].control, .events = POLLIN};
     fds[s->count] = (struct pollfd){.fd = s->signals, .events = POLLIN};
-    if (poll(fds, (nfds_t)s->count + 1, timeout_ms) <= 0)
+    fds[s->count + 1] = (struct pollfd){.fd = s->texts[1], .events = POLLIN};
+    if (poll(fds, (nfds_t)s->count + 2, timeout_ms) <= 0)
         return;
     for (size_t i = 0; i < s->count; i++)
         if (fds[i].revents != 0)
             supervisor_listen(s, &s->slots[i]);
+    if (fds[s->count + 1].revents != 0)
+        supervisor_listen_reporter(s);
     if (fds[s->count].revents != 0)
         take_signals(s);
 }
@@ -145,7 +151,7 @@ static bool start_all(struct supervisor *s)
 /* The line that says what was chosen (V5). */
 static void say_start(struct supervisor *s)
 {
-    const struct config *c = s->setup->config;
+    const struct config *c = s->config;
     char tags[640] = "";
     size_t used = 0;
     for (unsigned i = 1; i <= TAGS_MAX; i++) {
@@ -159,8 +165,12 @@ static void say_start(struct supervisor *s)
         used += (size_t)n;
     }
     supervisor_say(s, LOG_NOTICE, "started version=%s mode=%s queues=%u:%u on-failure=%s mark-mask=0x%08x tags=%s",
-                   RCPTWALL_VERSION, s->setup->enforce ? "enforce" : "monitor", c->queue_first, c->queue_last,
+                   RCPTWALL_VERSION, c->policy->enforce ? "enforce" : "monitor", c->queue_first, c->queue_last,
                    c->on_failure == FAIL_OPEN ? "open" : "closed", c->marks.mask, tags);
+    if (s->setup->no_control != NULL)
+        supervisor_say(s, LOG_WARNING, "%s: rcptwall status can't ask", s->setup->no_control);
+    if (sandbox_landlock() == 0)
+        supervisor_say(s, LOG_NOTICE, "this kernel has no Landlock: seccomp alone keeps workers from files");
     if (!privileges_have(PRIVILEGE_NET_BIND))
         supervisor_say(s, LOG_WARNING, "no CAP_NET_BIND_SERVICE: clients learn of a reset only by their next packet");
 }
@@ -168,12 +178,16 @@ static void say_start(struct supervisor *s)
 static void run(struct supervisor *s)
 {
     while (!s->stopping) {
-        bool waiting = s->reporter == 0;
+        bool waiting = s->reporter.pid == 0;
         for (size_t i = 0; i < s->count; i++)
             waiting |= s->slots[i].pid == 0;
-        turn(s, waiting ? 100 : -1);
-        if (!s->stopping)
-            supervisor_restart_due(s, supervisor_now());
+        turn(s, waiting ? 100 : (int)(SUPERVISOR_TICK_NS / NS_PER_MS));
+        if (s->stopping)
+            return;
+        struct mono now = supervisor_now();
+        supervisor_restart_due(s, now);
+        if (!mono_before(now, mono_add(s->ticked, SUPERVISOR_TICK_NS)))
+            supervisor_tick(s, now);
     }
 }
 
@@ -190,17 +204,20 @@ static void finish(struct supervisor *s)
         }
     }
     if (s->started)
-        supervisor_say(s, LOG_NOTICE, "stopped closes=%llu closes_failed=%llu", (unsigned long long)s->closes,
-                       (unsigned long long)s->closes_failed);
+        supervisor_say(s, LOG_NOTICE, "stopped closes=%llu closes_failed=%llu", (unsigned long long)s->status.closes,
+                       (unsigned long long)s->status.closes_failed);
     supervisor_close(&s->events[1]);
     supervisor_close(&s->texts[1]);
+    supervisor_close(&s->facts[1]);
     struct mono give_up = mono_add(supervisor_now(), STOP_NS / 2);
-    while (s->reporter > 0) {
+    while (s->reporter.pid > 0 || s->teller.pid > 0) {
         turn(s, 100);
-        if (s->reporter > 0 && !mono_before(supervisor_now(), give_up)) {
+        if (s->reporter.pid > 0 && !mono_before(supervisor_now(), give_up)) {
             fprintf(stderr, "rcptwall: syslog or the event file is stuck; the last alerts are lost\n");
-            kill(s->reporter, SIGKILL);
+            kill(s->reporter.pid, SIGKILL);
             give_up = mono_add(give_up, NS_PER_S);
+        } else if (s->teller.pid > 0 && !mono_before(supervisor_now(), give_up)) {
+            kill(s->teller.pid, SIGKILL);
         }
     }
 }
@@ -222,9 +239,36 @@ static bool set_signals(struct supervisor *s)
     return s->signals >= 0;
 }
 
+/* The folder of a path, into room; NULL if there is none. */
+static const char *folder_of(const char *path, char *folder, size_t room)
+{
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (len == 0 || len >= room)
+        return NULL;
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    return folder;
+}
+
+/* false: one line was printed. */
+static bool enter_sandbox(const struct supervisor *s)
+{
+    static char events[PATH_MAX], control[PATH_MAX];
+    const char *socket_path = s->config->control_socket;
+    const char *folders[] = {
+        folder_of(s->config->event_file, events, sizeof events),
+        folder_of(socket_path != NULL ? socket_path : CONTROL_SOCKET_PATH, control, sizeof control),
+    };
+    int error = sandbox_enter(SANDBOX_SUPERVISOR, folders, sizeof folders / sizeof *folders);
+    if (error < 0)
+        fprintf(stderr, "rcptwall: can't build its sandbox: %s\n", strerror(-error));
+    return error == 0;
+}
+
 static bool prepare(struct supervisor *s)
 {
-    const struct config *c = s->setup->config;
+    const struct config *c = s->config;
     s->self = getpid();
     s->count = (size_t)(c->queue_last - c->queue_first) + 1;
     for (size_t i = 0; i < s->count; i++)
@@ -235,22 +279,47 @@ static bool prepare(struct supervisor *s)
         fprintf(stderr, "rcptwall: can't change the user: permission denied\n");
         return false;
     }
-    if (!set_signals(s) || channel_pair(s->events) < 0 || channel_pair(s->texts) < 0 || !supervisor_start_reporter(s)) {
+    if (!enter_sandbox(s))
+        return false;
+    if (!set_signals(s) || channel_pair(s->events) < 0 || channel_pair(s->texts) < 0 || channel_pair(s->facts) < 0 ||
+        !supervisor_start_reporter(s) || !supervisor_start_teller(s)) {
         fprintf(stderr, "rcptwall: can't set up its processes: %s\n", strerror(errno));
         return false;
     }
     s->text.fd = s->texts[1];
+    s->fact.fd = s->facts[1];
     return true;
+}
+
+int supervisor_open_events(const char *path, const struct identity *become)
+{
+    /* no waiting for somebody to open the other end of a pipe */
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    struct stat st;
+    if (fd >= 0 && become->set && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != become->uid)
+        (void)!fchown(fd, become->uid, become->gid); /* or it couldn't be opened at the next reload */
+    return fd;
 }
 
 int supervisor_run(const struct supervisor_setup *setup)
 {
     static struct supervisor s;
     s = (struct supervisor){
-        .setup = setup, .events = {-1, -1}, .texts = {-1, -1}, .text = {.fd = -1}, .signals = -1, .listing = -1};
+        .setup = setup,
+        .config = setup->config,
+        .event_file = setup->event_file,
+        .events = {-1, -1},
+        .texts = {-1, -1},
+        .facts = {-1, -1},
+        .text = {.fd = -1},
+        .fact = {.fd = -1},
+        .signals = -1,
+        .listing = -1,
+    };
     if (prepare(&s) && start_all(&s)) {
         s.started = true;
         say_start(&s);
+        supervisor_status_begin(&s);
         notify_send("READY=1");
         run(&s);
     }
@@ -263,5 +332,7 @@ int supervisor_run(const struct supervisor_setup *setup)
     supervisor_close(&s.listing);
     supervisor_close(&s.events[0]);
     supervisor_close(&s.texts[0]);
+    supervisor_close(&s.facts[0]);
+    supervisor_close(&s.event_file);
     return s.started ? 0 : 2;
 }

@@ -5,6 +5,7 @@
 #include "nfq/closer.h"
 #include "nfq/counters.h"
 #include "nfq/reporter.h"
+#include "nfq/status_server.h"
 #include "nfq/worker.h"
 
 #include <errno.h>
@@ -29,34 +30,55 @@ static void forget_supervisor(struct supervisor *s)
     supervisor_close(&s->signals);
     supervisor_close(&s->listing);
     supervisor_close(&s->texts[1]);
+    supervisor_close(&s->facts[1]);
     for (size_t i = 0; i < s->count; i++)
         supervisor_close(&s->slots[i].control);
 }
 
-/* ---- the reporter ---- */
+/* ---- reporter and status server ---- */
 
 bool supervisor_start_reporter(struct supervisor *s)
 {
-    const struct config *c = s->setup->config;
+    const struct config *c = s->config;
     fflush(NULL);
-    s->reporter_started = supervisor_now();
-    s->reporter = fork();
-    if (s->reporter != 0)
-        return s->reporter > 0;
+    s->reporter.started = supervisor_now();
+    s->reporter.pid = fork();
+    if (s->reporter.pid != 0)
+        return s->reporter.pid > 0;
     forget_supervisor(s);
     supervisor_close(&s->events[1]); /* or it would wait for itself to end */
+    supervisor_close(&s->facts[0]);
+    if (s->setup->control >= 0)
+        close(s->setup->control);
     if (privileges_keep(0, &(struct identity){0}) < 0)
         _exit(1);
     _exit(reporter_run(&(struct reporter_setup){
         .events = s->events[0],
         .texts = s->texts[0],
-        .event_file = s->setup->event_file,
-        .facility = c->syslog_facility,
-        .alert_level = c->syslog_level,
-        .interval_ns = c->alert_interval_ns,
+        .event_file = s->event_file,
+        .settings = {.facility = c->syslog_facility, .alert_level = c->syslog_level, .interval_ns = c->alert_interval_ns},
         .supervisor = s->self,
         .echo = isatty(STDERR_FILENO) != 0,
     }));
+}
+
+bool supervisor_start_teller(struct supervisor *s)
+{
+    if (s->setup->control < 0)
+        return true;
+    fflush(NULL);
+    s->teller.started = supervisor_now();
+    s->teller.pid = fork();
+    if (s->teller.pid != 0)
+        return s->teller.pid > 0;
+    forget_supervisor(s);
+    supervisor_close(&s->events[0]);
+    supervisor_close(&s->events[1]);
+    supervisor_close(&s->texts[0]);
+    supervisor_close(&s->event_file);
+    if (privileges_keep(0, &(struct identity){0}) < 0)
+        _exit(1);
+    _exit(status_server_run(s->setup->control, s->facts[0]));
 }
 
 /* ---- workers ---- */
@@ -64,9 +86,9 @@ bool supervisor_start_reporter(struct supervisor *s)
 static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, struct queue *queue, int control)
 {
     struct worker_setup setup = {
-        .config = s->setup->config,
+        .config = s->config,
         .queue = *queue,
-        .enforce = s->setup->enforce,
+        .enforce = s->config->policy->enforce,
         .events = s->events[1],
         .control = control,
         /* below 2^53, so that JavaScript keeps it exact */
@@ -76,8 +98,10 @@ static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, str
     forget_supervisor(s);
     supervisor_close(&s->events[0]);
     supervisor_close(&s->texts[0]);
-    if (s->setup->event_file >= 0)
-        close(s->setup->event_file);
+    supervisor_close(&s->facts[0]);
+    supervisor_close(&s->event_file);
+    if (s->setup->control >= 0)
+        close(s->setup->control);
     _exit(worker_run(&setup));
 }
 
@@ -85,10 +109,10 @@ int supervisor_start_worker(struct supervisor *s, struct slot *slot, char *error
 {
     const struct queue_config qc = {
         .number = slot->queue,
-        .maxlen = s->setup->config->queue_maxlen,
+        .maxlen = s->config->queue_maxlen,
         .buffer = s->setup->buffer,
-        .fail_open = s->setup->config->on_failure == FAIL_OPEN,
-        .early_verdict = s->setup->enforce ? NF_DROP : NF_ACCEPT,
+        .fail_open = s->config->on_failure == FAIL_OPEN,
+        .early_verdict = s->config->policy->enforce ? NF_DROP : NF_ACCEPT,
         .poll_ms = RECEIVE_TIMEOUT_MS,
         .listing = s->listing,
     };
@@ -102,8 +126,9 @@ int supervisor_start_worker(struct supervisor *s, struct slot *slot, char *error
         return r;
     }
     slot->control = ends[0];
-    slot->ready = slot->last_told = slot->loss_told = false;
-    slot->started = supervisor_now();
+    slot->ready = slot->last_told = slot->loss_told = slot->reported = false;
+    slot->started = slot->heard = supervisor_now();
+    slot->judges_by = s->generation;
     slot->generation = (slot->generation + 1) & 0x3ff;
     fflush(NULL);
     slot->pid = fork();
@@ -120,8 +145,13 @@ int supervisor_start_worker(struct supervisor *s, struct slot *slot, char *error
     return r;
 }
 
-static void print_report(struct supervisor *s, struct slot *slot, const struct worker_report *r)
+static void take_report(struct supervisor *s, struct slot *slot, const struct worker_report *r)
 {
+    slot->heard = supervisor_now();
+    slot->report = *r;
+    slot->reported = true;
+    if (r->why == REPORT_BEAT)
+        return;
     char line[COUNTERS_LINE];
     struct queue_listing listing;
     if (!s->started)
@@ -129,7 +159,7 @@ static void print_report(struct supervisor *s, struct slot *slot, const struct w
     bool listed = queue_look_up(s->listing, slot->queue, &listing);
     counters_to_line(slot->queue, r, listed ? &listing : NULL, line, sizeof line);
     fprintf(stderr, "%s\n", line);
-    slot->last_told = r->final;
+    slot->last_told = r->why == REPORT_FINAL;
 }
 
 static void say_note(struct supervisor *s, const struct slot *slot, enum note note)
@@ -145,7 +175,7 @@ static void say_note(struct supervisor *s, const struct slot *slot, enum note no
     case NOTE_BUFFER_OVERRUN:
         supervisor_say(s, LOG_WARNING,
                        "queue %u: the socket's receive buffer was full and packets %s; see --receive-buffer",
-                       slot->queue, s->setup->config->on_failure == FAIL_OPEN ? "passed unseen" : "were dropped");
+                       slot->queue, s->config->on_failure == FAIL_OPEN ? "passed unseen" : "were dropped");
         return;
     case NOTE_BUFFER_SHORT:
         supervisor_say(s, LOG_WARNING, "queue %u: the receive buffer is only what net.core.rmem_max allows",
@@ -153,7 +183,7 @@ static void say_note(struct supervisor *s, const struct slot *slot, enum note no
         return;
     case NOTE_CUT:
         supervisor_say(s, LOG_WARNING, "queue %u: a packet longer than the kernel can hand out was %s (BIG TCP?)",
-                       slot->queue, s->setup->enforce ? "dropped" : "seen in part");
+                       slot->queue, s->config->policy->enforce ? "dropped" : "seen in part");
         return;
     case NOTE_VERDICTS_LOST:
         supervisor_say(s, LOG_WARNING, "queue %u: the kernel refused verdicts", slot->queue);
@@ -166,12 +196,12 @@ static void say_note(struct supervisor *s, const struct slot *slot, enum note no
 
 static void close_connection(struct supervisor *s, const struct close_request *r)
 {
-    const struct config *c = s->setup->config;
+    const struct config *c = s->config;
     int error = -EBADMSG;
     if (close_request_valid(r, c->engine.ports, c->engine.port_count))
         error = closer_send(r, c->marks.condemned);
-    s->closes++;
-    if (error < 0 && s->closes_failed++ == 0)
+    s->status.closes++;
+    if (error < 0 && s->status.closes_failed++ == 0)
         supervisor_say(s, LOG_WARNING, "can't send a RST to a packet's sender (it learns by its next packet): %s",
                        strerror(-error));
 }
@@ -199,21 +229,38 @@ void supervisor_listen(struct supervisor *s, struct slot *slot)
         switch ((enum message_kind)m.kind) {
         case MESSAGE_READY:
             slot->ready = true;
+            slot->heard = supervisor_now();
             break;
         case MESSAGE_CLOSE:
             close_connection(s, &m.is.close);
             break;
         case MESSAGE_REPORT:
-            print_report(s, slot, &m.is.report);
+            take_report(s, slot, &m.is.report);
             break;
         case MESSAGE_NOTE:
             say_note(s, slot, (enum note)m.is.note.note);
             break;
+        case MESSAGE_RELOADED:
+            supervisor_reloaded(s, slot, m.is.generation);
+            break;
         case MESSAGE_EVENT:
         case MESSAGE_TEXT:
+        case MESSAGE_POLICY:
+        case MESSAGE_SETTINGS:
+        case MESSAGE_LOSSES:
+        case MESSAGE_SUMMARY:
+        case MESSAGE_QUEUE:
             break; /* not on this channel */
         }
     }
+}
+
+void supervisor_listen_reporter(struct supervisor *s)
+{
+    static struct message m;
+    for (int i = 0; i < MESSAGES_A_ROUND && channel_receive(s->texts[1], &m) == 1; i++)
+        if (m.kind == MESSAGE_LOSSES)
+            s->status.losses = m.is.losses;
 }
 
 /* ---- processes that end ---- */
@@ -240,6 +287,7 @@ static void worker_ended(struct supervisor *s, struct slot *slot, int status)
     if (s->stopping)
         return;
     struct mono now = supervisor_now();
+    slot->restarts++;
     slot->retry_at = mono_before(now, mono_add(slot->started, INFANT_NS)) ? mono_add(now, PAUSE_NS) : now;
     status_text(status, how, sizeof how);
     supervisor_say(s, LOG_ERR, "queue %u: its worker %s; starting another one", slot->queue, how);
@@ -250,10 +298,15 @@ void supervisor_reap(struct supervisor *s)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid == s->reporter) {
-            s->reporter = 0;
+        if (pid == s->reporter.pid) {
+            s->reporter.pid = 0;
             if (!s->stopping)
                 fprintf(stderr, "rcptwall: the reporter died; starting another one\n");
+        }
+        if (pid == s->teller.pid) {
+            s->teller.pid = 0;
+            if (!s->stopping)
+                supervisor_say(s, LOG_ERR, "the status server died; starting another one");
         }
         for (size_t i = 0; i < s->count; i++)
             if (s->slots[i].pid == pid)
@@ -264,8 +317,11 @@ void supervisor_reap(struct supervisor *s)
 void supervisor_restart_due(struct supervisor *s, struct mono now)
 {
     char error[256];
-    if (s->reporter == 0 && !mono_before(now, mono_add(s->reporter_started, PAUSE_NS)) && supervisor_start_reporter(s))
+    if (s->reporter.pid == 0 && !mono_before(now, mono_add(s->reporter.started, PAUSE_NS)) &&
+        supervisor_start_reporter(s))
         supervisor_say(s, LOG_ERR, "the reporter was started again; alerts may have been lost");
+    if (s->teller.pid == 0 && !mono_before(now, mono_add(s->teller.started, PAUSE_NS)))
+        (void)supervisor_start_teller(s);
     for (size_t i = 0; i < s->count; i++) {
         struct slot *slot = &s->slots[i];
         if (slot->pid != 0 || mono_before(now, slot->retry_at))

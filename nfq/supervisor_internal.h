@@ -11,26 +11,44 @@
 struct slot {
     uint16_t queue;
     pid_t pid;   /* 0: none */
-    int control; /* channel end to receive from; -1: none */
+    int control; /* our end of its channel; -1: none */
     bool ready;
     bool last_told; /* its last report was printed */
     bool loss_told; /* it was said that messages of this worker were lost */
+    bool reported;  /* report is valid */
     struct mono started, retry_at;
+    struct mono heard; /* when its packet loop last gave a sign of life */
     uint32_t generation;
+    uint32_t restarts;
+    uint32_t judges_by; /* generation of its policy */
+    struct worker_report report;
+};
+
+/* A child without a queue. */
+struct helper {
+    pid_t pid; /* 0: none */
+    struct mono started;
 };
 
 struct supervisor {
     const struct supervisor_setup *setup;
+    struct config *config; /* what is in force */
     struct slot slots[SUPERVISOR_QUEUES_MAX];
     size_t count;
-    pid_t self, reporter;
-    struct mono reporter_started;
-    int events[2], texts[2]; /* to the reporter; both ends stay open so that it can be replaced */
-    struct channel text;
+    pid_t self;
+    struct helper reporter, teller;
+    int events[2], texts[2], facts[2]; /* to reporter and status server; both ends stay open so that they can be replaced */
+    struct channel text, fact;
+    int event_file;
     int signals, listing;
     bool started, stopping, deadline_passed;
-    struct mono deadline;
-    uint64_t closes, closes_failed;
+    struct mono deadline, ticked, began;
+    struct wall began_wall;
+    int64_t watchdog_ns; /* 0: nobody watches */
+    uint32_t generation; /* of the policy */
+    bool reload_untold;  /* not all workers have it yet */
+    struct mono reload_at;
+    struct status_summary status; /* what of it isn't found elsewhere */
     uint64_t first_flow_id;
 };
 
@@ -40,14 +58,31 @@ __attribute__((format(printf, 3, 4))) void supervisor_say(struct supervisor *, i
 /* Closes it unless it is -1, and makes it that. */
 void supervisor_close(int *fd);
 
-RW_CHECK bool supervisor_start_reporter(struct supervisor *);
-/* Takes the queue over and starts its worker. 0, or -errno and why in `error`. */
+/* supervisor_children.c */
+bool supervisor_start_reporter(struct supervisor *);
+/* false only if there should be one and it can't be started. */
+bool supervisor_start_teller(struct supervisor *);
+/* Takes the queue over and starts its worker. 0, or -errno and a reason in `error`. */
 RW_CHECK int supervisor_start_worker(struct supervisor *, struct slot *, char *error, size_t room);
-/* Starts again what died, when its pause is over. */
-void supervisor_restart_due(struct supervisor *, struct mono now);
-/* Asks all processes that ended how. */
-void supervisor_reap(struct supervisor *);
-/* Handles what a worker has sent. */
+/* What a worker has to say; what the reporter has to say. */
 void supervisor_listen(struct supervisor *, struct slot *);
+void supervisor_listen_reporter(struct supervisor *);
+/* Collects processes that ended. */
+void supervisor_reap(struct supervisor *);
+/* Starts again what ended and should run. */
+void supervisor_restart_due(struct supervisor *, struct mono now);
+
+/* supervisor_reload.c */
+void supervisor_reload(struct supervisor *);
+/* A worker judges by this generation now. */
+void supervisor_reloaded(struct supervisor *, struct slot *, uint32_t generation);
+/* Workers that didn't take the new policy in time are replaced. */
+void supervisor_reload_overdue(struct supervisor *, struct mono now);
+
+/* supervisor_status.c */
+#define SUPERVISOR_TICK_NS (500 * NS_PER_MS)
+void supervisor_status_begin(struct supervisor *);
+/* Every SUPERVISOR_TICK_NS: workers that hang, the watchdog, news for the status server. */
+void supervisor_tick(struct supervisor *, struct mono now);
 
 #endif

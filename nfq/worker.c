@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nfq/worker.h"
 
+#include "kmod-free/policy_pack.h"
+#include "nfq/sandbox.h"
 #include "nfq/verdict.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@ struct worker {
     struct queue *queue;
     struct engine *engine;
     struct marks marks;
+    bool enforce;
     struct outbox out;
     uint8_t *scratch;
     struct channel events, control;
@@ -32,16 +35,18 @@ struct worker {
     size_t close_count;
     struct worker_counters count;
     uint32_t noted; /* bits of enum note that were sent */
-    struct mono now, ticked;
+    struct mono now, ticked, beat;
     struct wall wall;
 };
 
-static volatile sig_atomic_t stop_asked, report_asked;
+static volatile sig_atomic_t stop_asked, report_asked, message_waits;
 
 static void on_signal(int signal_number)
 {
     if (signal_number == SIGTERM)
         stop_asked = 1;
+    else if (signal_number == SIGHUP)
+        message_waits = 1;
     else
         report_asked = 1;
 }
@@ -53,7 +58,7 @@ static void set_signals(void)
     sigaction(SIGTERM, &ours, NULL);
     sigaction(SIGUSR1, &ours, NULL);
     sigaction(SIGINT, &ignore, NULL); /* Ctrl-C reaches the whole group; the supervisor passes it on as SIGTERM */
-    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGHUP, &ours, NULL); /* the supervisor's hint; from anybody else it finds no message */
     sigaction(SIGPIPE, &ignore, NULL);
     sigset_t none;
     sigemptyset(&none);
@@ -118,8 +123,8 @@ static void ask_again(void *ctx, const struct reset_request *r)
 /* A packet that isn't judged: nothing unjudged passes a guard; a watcher holds nothing up. */
 static void answer_unjudged(struct worker *w, const struct queued *q)
 {
-    verdict_put_plain(&w->out, q->queue, q->id, w->setup->enforce ? NF_DROP : NF_ACCEPT);
-    if (w->setup->enforce)
+    verdict_put_plain(&w->out, q->queue, q->id, w->enforce ? NF_DROP : NF_ACCEPT);
+    if (w->enforce)
         w->count.dropped++;
     else
         w->count.accepted++;
@@ -165,7 +170,7 @@ static void judge(struct worker *w, struct queued *q)
     if (q->frame.cut) {
         w->count.cut++;
         note_once(w, NOTE_CUT);
-        if (w->setup->enforce) {
+        if (w->enforce) {
             answer_unjudged(w, q);
             return;
         }
@@ -236,14 +241,70 @@ static int turn(struct worker *w, bool no_wait)
     return r < 0 ? r : n;
 }
 
-static void report(struct worker *w, bool final)
+static void report(struct worker *w, enum report_why why)
 {
-    struct worker_report r = {.final = final};
+    struct worker_report r = {.why = why};
     w->count.lost_events = w->events.lost_total;
     w->count.lost_messages = w->control.lost_total;
     r.worker = w->count;
     engine_count(w->engine, &r.engine);
     channel_send(&w->control, MESSAGE_REPORT, &r, sizeof r);
+}
+
+/* ---- a new policy ---- */
+
+static struct policy *read_policy(int fd, size_t size)
+{
+    uint8_t *at = malloc(size);
+    size_t got = 0;
+    ssize_t n = 1;
+    while (at != NULL && got < size && (n = pread(fd, at + got, size - got, (off_t)got)) > 0)
+        got += (size_t)n;
+    struct policy *p = at != NULL && got == size ? policy_unpack(bytes_of(at, size)) : NULL;
+    free(at);
+    return p;
+}
+
+/* Between two batches, so that each packet is judged by one policy and its verdict means that one's mode. */
+static void obey(struct worker *w, const struct policy_order *order, int fd)
+{
+    struct policy *fresh = read_policy(fd, order->size);
+    if (fresh == NULL)
+        return; /* no answer: the supervisor will see to it */
+    policy_free(engine_swap_policy(w->engine, fresh));
+    engine_set_stance(w->engine, order->enforce ? STANCE_GUARD : STANCE_WATCH);
+    engine_set_wants(w->engine, order->want_rcpt_events, order->want_session_events);
+    w->enforce = order->enforce;
+    if (queue_set_fail_open(w->queue, order->fail_open) < 0)
+        note_once(w, NOTE_VERDICTS_LOST);
+    channel_send(&w->control, MESSAGE_RELOADED, &order->generation, sizeof order->generation);
+}
+
+static void take_orders(struct worker *w)
+{
+    static struct message m;
+    int fd;
+    message_waits = 0;
+    while (channel_receive_fd(w->control.fd, &m, &fd) == 1) {
+        if (m.kind == MESSAGE_POLICY && fd >= 0)
+            obey(w, &m.is.policy, fd);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static void between_turns(struct worker *w)
+{
+    if (report_asked) {
+        report_asked = 0;
+        report(w, REPORT_ASKED);
+    }
+    if (message_waits)
+        take_orders(w);
+    if (!mono_before(w->now, mono_add(w->beat, WORKER_BEAT_NS))) {
+        w->beat = w->now;
+        report(w, REPORT_BEAT);
+    }
 }
 
 static bool prepare(struct worker *w, struct worker_setup *setup)
@@ -262,6 +323,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
         .setup = setup,
         .queue = &setup->queue,
         .marks = setup->config->marks,
+        .enforce = setup->enforce,
         .out = {.at = malloc(OUTBOX_BYTES), .room = OUTBOX_BYTES},
         .scratch = malloc(0xffff),
         .events = {.fd = setup->events},
@@ -289,6 +351,11 @@ int worker_run(struct worker_setup *setup)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != setup->supervisor)
         return 1;
+    int walls = sandbox_enter(SANDBOX_WORKER, NULL, 0);
+    if (walls < 0) {
+        fprintf(stderr, "rcptwall: queue %u: can't build its sandbox: %s\n", setup->queue.number, strerror(-walls));
+        return 1;
+    }
     if (setup->queue.buffer_short)
         note_once(&w, NOTE_BUFFER_SHORT);
     channel_send(&w.control, MESSAGE_READY, NULL, 0);
@@ -296,10 +363,7 @@ int worker_run(struct worker_setup *setup)
     int n = 0;
     while (!stop_asked && n >= 0) {
         n = turn(&w, false);
-        if (report_asked) {
-            report_asked = 0;
-            report(&w, false);
-        }
+        between_turns(&w);
     }
     struct mono drained = mono_add(w.now, DRAIN_NS);
     do
@@ -311,7 +375,7 @@ int worker_run(struct worker_setup *setup)
     w.events.patience_ns = LAST_WORDS_NS;
     w.control.patience_ns = LAST_WORDS_NS;
     engine_finish(w.engine);
-    report(&w, true);
+    report(&w, REPORT_FINAL);
     engine_free(w.engine);
     free(w.out.at);
     free(w.scratch);

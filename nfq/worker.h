@@ -14,6 +14,10 @@
  * as they come. Neither ever waits: what finds no room is counted as lost. When the
  * socket is silent, the receive timeout gives the engine its ticks.
  *
+ * SIGHUP: the supervisor has a new policy in the channel; it is taken between two batches.
+ * The report of each half second comes from the packet loop itself, so that a worker
+ * that hangs falls silent.
+ *
  * On SIGTERM it answers what waits, ends all sessions, and goes; on SIGUSR1 it reports
  * its counters. It dies with the supervisor.
  */
@@ -24,6 +28,9 @@
 #include "nfq/privileges.h"
 #include "nfq/queue.h"
 #include "rules/config.h"
+
+/* How often it reports that its packet loop goes round, with its counters. */
+#define WORKER_BEAT_NS (500 * NS_PER_MS)
 
 struct worker_setup {
     const struct config *config; /* sealed; its policy becomes the engine's in this process */

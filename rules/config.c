@@ -31,6 +31,7 @@ void config_free(struct config *c)
     policy_free(c->policy);
     free(c->event_file);
     free(c->control_socket);
+    free(c->control_group);
     free(c->user);
     free(c->enforce_at);
     *c = (struct config){0};

@@ -11,6 +11,7 @@
 #include "rules/marks.h"
 
 #define CONFIG_PATH        "/etc/rcptwall/rcptwall.conf"
+#define CONTROL_SOCKET_PATH "/run/rcptwall/control"
 #define CONFIG_SERVERS_MAX 64
 
 enum on_failure {
@@ -39,7 +40,8 @@ struct config {
     int64_t alert_interval_ns;         /* repeats from one source are gathered over this */
     bool log_rcpt;
     char *event_file; /* NULL: none */
-    char *control_socket;
+    char *control_socket; /* NULL: CONTROL_SOCKET_PATH if that can be had */
+    char *control_group;  /* whose members may ask, too; NULL: nobody else */
     char *user; /* to run as; NULL: stay */
     char *enforce_at;            /* where the file says mode = enforce, "FILE:LINE"; NULL: it doesn't */
     size_t own_address_count;
@@ -61,5 +63,10 @@ RW_CHECK bool config_read_text(struct config *, const char *path, char *text, si
  */
 RW_CHECK bool config_seal(struct config *, char *error, size_t room);
 void config_free(struct config *);
+/*
+ * For a reload. Some keys can't change in a running daemon: where fresh differs from
+ * running, it gets running's value, and the key's name is added to `names`, separated by commas.
+ */
+void config_keep_fixed(struct config *fresh, const struct config *running, char *names, size_t room);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <syslog.h>
 
 static bool out_of_range(struct config_reader *r, const struct config_key *key, const struct setting *s, uint64_t unit,
@@ -250,6 +251,14 @@ static bool apply_path(struct config_reader *r, const struct config_key *key, vo
     return set_text(r, key, subject, s->text);
 }
 
+/* Of a Unix socket. */
+static bool apply_socket(struct config_reader *r, const struct config_key *key, void *subject, const struct setting *s)
+{
+    if (strlen(s->text) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+        return config_fail(r, s->line, "%s: '%.60s...' is too long for a socket", key->name, s->text);
+    return apply_path(r, key, subject, s);
+}
+
 static bool apply_name(struct config_reader *r, const struct config_key *key, void *subject, const struct setting *s)
 {
     if (s->text[0] == '\0')
@@ -297,6 +306,8 @@ static const struct config_key top_keys[] = {
     {.name = "servers", .list = true, .apply = config_apply_server},
     {.name = "ports", .list = true, .apply = apply_ports},
     {.name = "event-file", .apply = apply_path, .at = IN_CONFIG(event_file)},
+    {.name = "control-socket", .apply = apply_socket, .at = IN_CONFIG(control_socket)},
+    {.name = "control-group", .apply = apply_name, .at = IN_CONFIG(control_group)},
     {.name = "log-rcpt", .apply = apply_flag, .at = IN_CONFIG(log_rcpt)},
     {.name = "user", .apply = apply_name, .at = IN_CONFIG(user)},
     {.name = NULL},

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -47,7 +48,7 @@ static void messages_arrive_whole_and_in_order(void **state)
     assert_int_equal(channel_receive(ends[0], &got), 0);
     struct event ev = some_event();
     struct close_request request = some_request();
-    struct worker_report report = {.final = true, .worker.packets = 5};
+    struct worker_report report = {.why = REPORT_FINAL, .worker.packets = 5};
     assert_true(channel_send_event(&c, &ev));
     assert_true(channel_send(&c, MESSAGE_CLOSE, &request, sizeof request));
     assert_true(channel_send(&c, MESSAGE_REPORT, &report, sizeof report));
@@ -75,6 +76,63 @@ static void messages_arrive_whole_and_in_order(void **state)
     close(ends[1]);
     assert_int_equal(channel_receive(ends[0], &got), -EPIPE);
     close(ends[0]);
+}
+
+/* Both ends send, and a file descriptor comes along once and only where it is asked for. */
+static void descriptors_and_the_way_back(void **state)
+{
+    (void)state;
+    int ends[2], pipe_[2], fd;
+    char byte = 0;
+    assert_int_equal(channel_pair(ends), 0);
+    assert_int_equal(pipe(pipe_), 0);
+    struct channel c = {.fd = ends[0]};
+    const struct policy_order order = {.generation = 7, .size = 5, .enforce = true};
+    const struct reporter_settings settings = {.facility = LOG_MAIL};
+    assert_true(channel_send_fd(&c, MESSAGE_POLICY, &order, sizeof order, pipe_[0]));
+    assert_true(channel_send_fd(&c, MESSAGE_SETTINGS, &settings, sizeof settings, -1));
+    assert_true(channel_send_fd(&c, MESSAGE_POLICY, &order, sizeof order - 1, pipe_[0]));
+    assert_true(channel_send_fd(&c, MESSAGE_POLICY, &order, sizeof order, pipe_[0]));
+    close(pipe_[0]);
+    assert_int_equal(channel_receive_fd(ends[1], &got, &fd), 1);
+    assert_int_equal(got.kind, MESSAGE_POLICY);
+    assert_int_equal(got.is.policy.generation, 7);
+    assert_true(fd >= 0);
+    assert_int_equal(write(pipe_[1], "x", 1), 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    assert_int_equal(byte, 'x');
+    close(fd);
+    assert_int_equal(channel_receive_fd(ends[1], &got, &fd), 1);
+    assert_int_equal(got.kind, MESSAGE_SETTINGS);
+    assert_int_equal(fd, -1);
+    assert_int_equal(channel_receive_fd(ends[1], &got, &fd), -EBADMSG); /* and its descriptor is closed */
+    assert_int_equal(fd, -1);
+    assert_int_equal(channel_receive(ends[1], &got), 1); /* here nobody wants one: it is closed, too */
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+    assert_int_equal(write(pipe_[1], "x", 1), -1); /* nobody holds the other end any more */
+    close(pipe_[1]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void texts_of_a_summary_end(void **state)
+{
+    (void)state;
+    int ends[2];
+    static struct status_summary summary;
+    assert_int_equal(channel_pair(ends), 0);
+    struct channel c = {.fd = ends[1]};
+    assert_true(channel_send(&c, MESSAGE_SUMMARY, &summary, sizeof summary));
+    assert_int_equal(channel_receive(ends[0], &got), 1);
+    memset(summary.refused, 'x', sizeof summary.refused);
+    assert_true(channel_send(&c, MESSAGE_SUMMARY, &summary, sizeof summary));
+    assert_int_equal(channel_receive(ends[0], &got), -EBADMSG);
+    struct worker_report report = {.why = REPORT_FINAL + 1};
+    assert_true(channel_send(&c, MESSAGE_REPORT, &report, sizeof report));
+    assert_int_equal(channel_receive(ends[0], &got), -EBADMSG);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void a_full_channel_loses_counts_and_says_so(void **state)
@@ -145,10 +203,18 @@ static void nothing_is_believed_that_is_not_exactly_right(void **state)
         {MESSAGE_READY, 0},
         {MESSAGE_CLOSE, sizeof(struct close_request)},
         {MESSAGE_REPORT, sizeof(struct worker_report)},
+        {MESSAGE_RELOADED, sizeof(uint32_t)},
+        {MESSAGE_POLICY, sizeof(struct policy_order)},
+        {MESSAGE_SETTINGS, sizeof(struct reporter_settings)},
+        {MESSAGE_LOSSES, sizeof(struct reporter_losses)},
+        {MESSAGE_SUMMARY, sizeof(struct status_summary)},
+        {MESSAGE_QUEUE, sizeof(struct status_queue)},
     };
     static struct message m;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
         m = (struct message){.kind = fixed[i].kind};
+        if (fixed[i].kind == MESSAGE_REPORT)
+            m.is.report.why = REPORT_BEAT;
         for (size_t len = 1; len <= BODY_AT + fixed[i].len + 8; len++)
             assert_int_equal(receive_raw(&m, len), len == BODY_AT + fixed[i].len ? 1 : -EBADMSG);
     }
@@ -259,6 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_whole_and_in_order),
+        cmocka_unit_test(descriptors_and_the_way_back),
+        cmocka_unit_test(texts_of_a_summary_end),
         cmocka_unit_test(a_full_channel_loses_counts_and_says_so),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(nothing_is_believed_that_is_not_exactly_right),

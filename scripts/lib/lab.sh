@@ -97,6 +97,7 @@ lab_run() {
 lab_start() {
     local name=$1 ns=$2
     shift 2
+    : >"$LAB_DIR/$name.log" # now, so that nobody finds what the last one of that name said
     ip netns exec "$ns" "$@" >"$LAB_DIR/$name.log" 2>&1 &
     LAB_PID[$name]=$!
 }

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nfq/status_json.h"
+
+#include "kmod-free/report/event_json.h"
+#include "kmod-free/stream.h"
+#include "nfq/counters.h"
+#include "rules/commands.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* ---- to JSON ---- */
+
+/* Takes the reference, also when it fails; a failure shows as a missing value. */
+static void put(json_t *object, const char *key, json_t *value)
+{
+    (void)json_object_set_new(object, key, value);
+}
+
+static void put_count(json_t *object, const char *key, uint64_t n)
+{
+    put(object, key, json_integer((json_int_t)n));
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+    put(object, key, bytes_to_json(bytes_str(text))); /* whatever bytes there are */
+}
+
+static void put_counter(void *ctx, const char *prefix, const char *key, uint64_t value)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%s%s", prefix, key);
+    put_count(ctx, name, value);
+}
+
+static json_t *queue_to_json(const struct status_queue *q)
+{
+    json_t *o = json_object();
+    put_count(o, "queue", q->queue);
+    put(o, "alive", json_boolean(q->alive));
+    if (q->pid > 0)
+        put_count(o, "pid", (uint64_t)q->pid);
+    put_count(o, "restarts", q->restarts);
+    if (q->listed) {
+        put_count(o, "kernel_waiting", q->waiting);
+        put_count(o, "kernel_full_drops", q->full_drops);
+        put_count(o, "kernel_buffer_drops", q->buffer_drops);
+    }
+    counters_each(&q->report, put_counter, o);
+    return o;
+}
+
+static void add_engine(struct engine_counters *sum, const struct engine_counters *c)
+{
+    sum->flows += c->flows;
+    sum->flows_now += c->flows_now;
+    sum->flows_max += c->flows_max;
+    sum->smtp_flows += c->smtp_flows;
+    sum->rcpts += c->rcpts;
+    sum->external_rcpts += c->external_rcpts;
+    sum->messages += c->messages;
+    sum->blocks_now += c->blocks_now;
+    sum->blocks_max += c->blocks_max;
+    for (unsigned i = 0; i < REASON_COUNT; i++)
+        sum->alerts[i] += c->alerts[i];
+}
+
+static void put_sums(json_t *o, const struct status_facts *f)
+{
+    struct engine_counters sum = {0};
+    uint64_t accepted = 0, dropped = 0, clipped = 0, resets = 0, lost = f->summary.losses.events;
+    for (uint32_t i = 0; i < f->summary.queue_count && i < SUPERVISOR_QUEUES_MAX; i++) {
+        const struct worker_counters *w = &f->queues[i].report.worker;
+        add_engine(&sum, &f->queues[i].report.engine);
+        accepted += w->accepted;
+        dropped += w->dropped + w->unset + w->not_written;
+        clipped += w->clipped;
+        resets += w->resets;
+    }
+    json_t *flows = json_object(), *verdicts = json_object(), *alerts = json_object(), *memory = json_object(),
+           *losses = json_object();
+    put_count(flows, "now", sum.flows_now);
+    put_count(flows, "max", sum.flows_max);
+    put_count(flows, "total", sum.flows);
+    put(o, "flows", flows);
+    put_count(o, "sessions", sum.smtp_flows);
+    put_count(o, "rcpts", sum.rcpts);
+    put_count(o, "external_rcpts", sum.external_rcpts);
+    put_count(o, "messages", sum.messages);
+    put_count(verdicts, "accepted", accepted);
+    put_count(verdicts, "dropped", dropped);
+    put_count(verdicts, "clipped", clipped);
+    put_count(verdicts, "resets", resets);
+    put(o, "verdicts", verdicts);
+    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
+        put_count(alerts, reason_name((enum reason)i), sum.alerts[i]);
+    put(o, "alerts", alerts);
+    put_count(memory, "blocks_now", sum.blocks_now);
+    put_count(memory, "blocks_max", sum.blocks_max);
+    put_count(memory, "block_bytes", STREAM_BLOCK);
+    put(o, "memory", memory);
+    put_count(losses, "events", lost);
+    put_count(losses, "alerts_not_singly", f->summary.losses.alerts_gathered_out);
+    put_count(losses, "event_file_lines", f->summary.losses.file_lines);
+    put_count(losses, "malformed_messages", f->summary.losses.malformed);
+    put(o, "lost", losses);
+}
+
+static void put_started(json_t *o, struct wall at)
+{
+    char text[40];
+    time_t s = (time_t)(at.ns / NS_PER_S);
+    struct tm tm;
+    if (gmtime_r(&s, &tm) != NULL && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+        put_text(o, "started", text);
+}
+
+char *status_text(const struct status_facts *f)
+{
+    const struct status_summary *s = &f->summary;
+    json_t *o = json_object(), *reload = json_object(), *sandbox = json_object(), *queues = json_array();
+    put_text(o, "version", RCPTWALL_VERSION);
+    put_text(o, "mode", s->enforce ? "enforce" : "monitor");
+    put_text(o, "on_failure", s->fail_open ? "open" : "closed");
+    put_started(o, s->started);
+    put_count(o, "uptime_s", (uint64_t)(s->uptime_ns / NS_PER_S));
+    put_count(reload, "done", s->reloads);
+    put_count(reload, "refused", s->reloads_refused);
+    if (s->refused[0] != '\0')
+        put_text(reload, "last_refused", s->refused);
+    if (s->needs_restart[0] != '\0')
+        put_text(reload, "needs_restart", s->needs_restart);
+    put(o, "reload", reload);
+    put(sandbox, "seccomp", json_boolean(s->seccomp));
+    put_count(sandbox, "landlock_abi", s->landlock > 0 ? (uint64_t)s->landlock : 0);
+    put(o, "sandbox", sandbox);
+    put(o, "reporter_alive", json_boolean(s->reporter_alive));
+    put_count(o, "closes", s->closes);
+    put_count(o, "closes_failed", s->closes_failed);
+    put_sums(o, f);
+    for (uint32_t i = 0; i < s->queue_count && i < SUPERVISOR_QUEUES_MAX; i++)
+        (void)json_array_append_new(queues, queue_to_json(&f->queues[i]));
+    put(o, "queues", queues);
+    char *line = json_dumps(o, JSON_COMPACT), *out = NULL;
+    json_decref(o);
+    size_t len = line != NULL ? strlen(line) : 0;
+    if (len > 0 && (out = malloc(len + 2)) != NULL) {
+        memcpy(out, line, len);
+        memcpy(out + len, "\n", 2);
+    }
+    free(line);
+    return out;
+}
+
+/* ---- for people ---- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text != NULL ? text : "?";
+}
+
+static long long count_of(const json_t *o, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(o, key));
+}
+
+static void print_time(FILE *out, long long s)
+{
+    if (s >= 86400)
+        fprintf(out, "%lld d ", s / 86400);
+    fprintf(out, "%02lld:%02lld:%02lld", s / 3600 % 24, s / 60 % 60, s % 60);
+}
+
+static void print_queue(FILE *out, const json_t *q)
+{
+    fprintf(out, "queue %lld    ", count_of(q, "queue"));
+    if (json_is_true(json_object_get(q, "alive")))
+        fprintf(out, "worker %lld", count_of(q, "pid"));
+    else
+        fprintf(out, "NO WORKER");
+    fprintf(out, ", %lld restarts; packets %lld; ", count_of(q, "restarts"), count_of(q, "packets"));
+    if (json_object_get(q, "kernel_waiting") == NULL)
+        fprintf(out, "the kernel's counters can't be read\n");
+    else
+        fprintf(out, "kernel: waiting %lld, dropped %lld (queue full) + %lld (socket full)\n",
+                count_of(q, "kernel_waiting"), count_of(q, "kernel_full_drops"), count_of(q, "kernel_buffer_drops"));
+}
+
+/* The counters of an object that aren't 0. */
+static void print_counts(FILE *out, const char *name, const json_t *counts, bool zeros)
+{
+    const char *key, *separator = "";
+    const json_t *value;
+    fprintf(out, "%-11s", name);
+    json_object_foreach((json_t *)(uintptr_t)counts, key, value) {
+        if (!zeros && json_integer_value(value) == 0)
+            continue;
+        fprintf(out, "%s%s %lld", separator, key, (long long)json_integer_value(value));
+        separator = ", ";
+    }
+    fprintf(out, "%s\n", *separator == '\0' ? "none" : "");
+}
+
+void status_print(FILE *out, const json_t *o)
+{
+    const json_t *reload = json_object_get(o, "reload"), *sandbox = json_object_get(o, "sandbox"),
+                 *flows = json_object_get(o, "flows"), *memory = json_object_get(o, "memory"), *queue;
+    size_t i;
+    fprintf(out, "rcptwall %s, mode %s, on-failure %s\n", text_of(o, "version"), text_of(o, "mode"),
+            text_of(o, "on_failure"));
+    fprintf(out, "up         ");
+    print_time(out, count_of(o, "uptime_s"));
+    fprintf(out, ", since %s\n", text_of(o, "started"));
+    fprintf(out, "reloads    %lld done, %lld refused\n", count_of(reload, "done"), count_of(reload, "refused"));
+    if (json_object_get(reload, "last_refused") != NULL)
+        fprintf(out, "           the last one was refused: %s\n", text_of(reload, "last_refused"));
+    if (json_object_get(reload, "needs_restart") != NULL)
+        fprintf(out, "           changed, and waiting for a restart: %s\n", text_of(reload, "needs_restart"));
+    fprintf(out, "sandbox    seccomp %s, ", json_is_true(json_object_get(sandbox, "seccomp")) ? "yes" : "NO");
+    if (count_of(sandbox, "landlock_abi") > 0)
+        fprintf(out, "landlock yes (ABI %lld)\n", count_of(sandbox, "landlock_abi"));
+    else
+        fprintf(out, "landlock NO (this kernel has none)\n");
+    json_array_foreach((json_t *)(uintptr_t)json_object_get(o, "queues"), i, queue)
+        print_queue(out, queue);
+    fprintf(out, "flows      now %lld of %lld, total %lld; SMTP sessions that ended %lld\n", count_of(flows, "now"),
+            count_of(flows, "max"), count_of(flows, "total"), count_of(o, "sessions"));
+    fprintf(out, "mail       RCPTs %lld, external %lld; messages %lld\n", count_of(o, "rcpts"),
+            count_of(o, "external_rcpts"), count_of(o, "messages"));
+    print_counts(out, "packets", json_object_get(o, "verdicts"), true);
+    print_counts(out, "alerts", json_object_get(o, "alerts"), false);
+    fprintf(out, "memory     %lld of %lld blocks of %lld bytes\n", count_of(memory, "blocks_now"),
+            count_of(memory, "blocks_max"), count_of(memory, "block_bytes"));
+    print_counts(out, "lost", json_object_get(o, "lost"), false);
+    if (!json_is_true(json_object_get(o, "reporter_alive")))
+        fprintf(out, "NO REPORTER: alerts reach nobody until it is there again\n");
+}
