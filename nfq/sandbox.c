@@ -166,7 +166,7 @@ static int allow_kind(scmp_filter_ctx filter, enum sandbox kind)
     case SANDBOX_STATUS:
         return ALLOW(filter, status_calls);
     case SANDBOX_REPORTER:
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
         return error < 0 ? error : ALLOW(filter, reporter_calls);
     case SANDBOX_SUPERVISOR:
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 0);

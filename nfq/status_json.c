@@ -192,13 +192,14 @@ static void print_queue(FILE *out, const json_t *q)
 /* The counters of an object that aren't 0. */
 static void print_counts(FILE *out, const char *name, const json_t *counts, bool zeros)
 {
-    const char *key, *separator = "";
-    const json_t *value;
+    json_t *object = (json_t *)(uintptr_t)counts; /* the library's iterators want it so */
+    const char *separator = "";
     fprintf(out, "%-11s", name);
-    json_object_foreach((json_t *)(uintptr_t)counts, key, value) {
-        if (!zeros && json_integer_value(value) == 0)
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        long long value = (long long)json_integer_value(json_object_iter_value(at));
+        if (!zeros && value == 0)
             continue;
-        fprintf(out, "%s%s %lld", separator, key, (long long)json_integer_value(value));
+        fprintf(out, "%s%s %lld", separator, json_object_iter_key(at), value);
         separator = ", ";
     }
     fprintf(out, "%s\n", *separator == '\0' ? "none" : "");
@@ -207,8 +208,8 @@ static void print_counts(FILE *out, const char *name, const json_t *counts, bool
 void status_print(FILE *out, const json_t *o)
 {
     const json_t *reload = json_object_get(o, "reload"), *sandbox = json_object_get(o, "sandbox"),
-                 *flows = json_object_get(o, "flows"), *memory = json_object_get(o, "memory"), *queue;
-    size_t i;
+                 *flows = json_object_get(o, "flows"), *memory = json_object_get(o, "memory"),
+                 *queues = json_object_get(o, "queues");
     fprintf(out, "rcptwall %s, mode %s, on-failure %s\n", text_of(o, "version"), text_of(o, "mode"),
             text_of(o, "on_failure"));
     fprintf(out, "up         ");
@@ -224,8 +225,8 @@ void status_print(FILE *out, const json_t *o)
         fprintf(out, "landlock yes (ABI %lld)\n", count_of(sandbox, "landlock_abi"));
     else
         fprintf(out, "landlock NO (this kernel has none)\n");
-    json_array_foreach((json_t *)(uintptr_t)json_object_get(o, "queues"), i, queue)
-        print_queue(out, queue);
+    for (size_t i = 0; i < json_array_size(queues); i++)
+        print_queue(out, json_array_get(queues, i));
     fprintf(out, "flows      now %lld of %lld, total %lld; SMTP sessions that ended %lld\n", count_of(flows, "now"),
             count_of(flows, "max"), count_of(flows, "total"), count_of(o, "sessions"));
     fprintf(out, "mail       RCPTs %lld, external %lld; messages %lld\n", count_of(o, "rcpts"),

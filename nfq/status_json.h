@@ -17,7 +17,7 @@ struct status_facts {
 
 /* One line of JSON and a line feed, to be freed. NULL: out of memory. */
 char *status_text(const struct status_facts *);
-/* The same for people; status: what status_text's JSON says, from a daemon of the same or a later version. */
-void status_print(FILE *out, const json_t *status);
+/* The same for people; o: what status_text's JSON says, from a daemon of the same or a later version. */
+void status_print(FILE *out, const json_t *o);
 
 #endif

@@ -225,7 +225,7 @@ static void nothing_is_believed_that_is_not_exactly_right(void **state)
     }
     for (uint32_t kind = 0; kind < 300; kind++) {
         m = (struct message){.kind = kind};
-        if (kind < MESSAGE_EVENT || kind > MESSAGE_NOTE)
+        if (kind < MESSAGE_EVENT || kind > MESSAGE_QUEUE)
             assert_int_equal(receive_raw(&m, BODY_AT + 4), -EBADMSG);
     }
     m = (struct message){.kind = MESSAGE_TEXT, .is.text.line = "ab"};
