@@ -11,6 +11,8 @@
 
 #define SWEEP_FLOWS    512
 #define SPARE_FLOWS    64
+/* From the server's SYN|ACK to its greeting: 5 minutes, with the default for a handshake. */
+#define HANDSHAKES_TO_GREET 10
 /* A handshake that takes longer than this is one that a full table does without. */
 #define UNCONFIRMED_NS NS_PER_S
 
@@ -18,9 +20,14 @@ static int64_t lifetime(const struct engine *e, const struct session *s)
 {
     if (s->condemned || tcp_closed(&s->tcp))
         return e->cfg.closed_ns;
-    /* Live, data alone prove nothing: anybody can send some from anybody's address. */
-    bool lives = e->cfg.live ? s->tcp.confirmed : s->tcp.established;
-    return lives ? e->cfg.idle_ns : e->cfg.handshake_ns;
+    if (!s->tcp.established)
+        return e->cfg.handshake_ns;
+    /*
+     * Live, the client's data prove nothing: anybody can send some from anybody's address. Its bare acknowledgment we
+     * needn't have seen, and its server may take minutes to greet it (RFC 5321 4.5.3.2.1).
+     */
+    int64_t greeting = e->cfg.handshake_ns * HANDSHAKES_TO_GREET;
+    return s->tcp.confirmed || !e->cfg.live || greeting > e->cfg.idle_ns ? e->cfg.idle_ns : greeting;
 }
 
 static void flow_end(struct engine *e, uint32_t flow)

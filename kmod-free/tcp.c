@@ -256,6 +256,8 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
     }
     if (p->wire_len > 0)
         t->established = true;
+    if (p->wire_len > 0 && from == ROLE_SERVER)
+        t->confirmed = true; /* it speaks only to a client that it heard */
     return answer;
 }
 

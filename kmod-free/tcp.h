@@ -49,7 +49,8 @@ struct tcp {
     bool has_other_isn, has_server_isn;
     bool syn_seen;           /* the connection was seen from its SYN */
     bool established;        /* the server's SYN|ACK was seen, or data */
-    bool confirmed;          /* the client acknowledged what the server sent: it isn't a made up address */
+    bool confirmed;          /* the client acknowledged what the server sent, or the server thinks so, and speaks: it
+                                isn't a made up address */
 };
 
 struct tcp_limits {

@@ -596,6 +596,22 @@ static void test_long_segment_and_little_room(void **state)
     still_judged(&c);
 }
 
+/* A server that is slow to greet, and a client whose bare ACK bypassed us: nobody has forgotten them. */
+static void test_slow_greeting(void **state)
+{
+    (void)state;
+    struct live c;
+    begin(&c);
+    passes(say_flags(&c, ROLE_CLIENT, TCP_SYN, ""));
+    passes(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, ""));
+    c.ns += 290 * NS_PER_S;
+    engine_tick(c.e, (struct mono){c.ns});
+    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    c.ns += 1700 * NS_PER_S;
+    engine_tick(c.e, (struct mono){c.ns});
+    still_judged(&c);
+}
+
 /* ---- condemned ---- */
 
 struct sent {
@@ -774,6 +790,7 @@ int main(void)
         cmocka_unit_test(test_barrier_in_a_gap),
         cmocka_unit_test(test_sequence_wrap),
         cmocka_unit_test(test_long_segment_and_little_room),
+        cmocka_unit_test(test_slow_greeting),
         cmocka_unit_test(test_reset_again),
         cmocka_unit_test(test_stays_condemned),
         cmocka_unit_test(test_reset_numbers),
