@@ -3,34 +3,37 @@
 #include "rules/command_options.h"
 #include "rules/commands.h"
 #include "rules/config.h"
+#include "rules/explain.h"
+#include "rules/firewall.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 
-static const char help[] = "Usage: rcptwall check [-c FILE]\n"
+static const char help[] = "Usage: rcptwall check [-c FILE] [--explain TAG | --no-firewall]\n"
                            "Reads the configuration as `rcptwall run` would, and says what it means and what is\n"
-                           "doubtful about it.\n"
+                           "doubtful about it. Walks packets through the firewall rules that are in force, and\n"
+                           "says where those miss the queue, pass it by, or disagree with the configuration.\n"
                            "\n"
-                           "  -c, --config FILE  the configuration (" CONFIG_PATH ")\n"
-                           "  -h, --help         this text\n"
+                           "  -c, --config FILE     the configuration (" CONFIG_PATH ")\n"
+                           "      --explain TAG     say instead, in words, what happens to a session with that tag\n"
+                           "      --no-firewall     don't look at the firewall\n"
+                           "  -h, --help            this text\n"
+                           "\n"
+                           "Rules from files instead of those in force (of another machine, say):\n"
+                           "      --nft-json FILE       what `nft -j list ruleset` printed\n"
+                           "      --iptables-save FILE  what iptables-save printed\n"
+                           "      --ip6tables-save FILE what ip6tables-save printed\n"
                            "\n"
                            "Exit status: 0 usable (warnings go to stderr), 2 not usable: FILE:LINE: message.\n";
 
-static void print_network(const struct network *n)
-{
-    bool v4 = n->addr.family == 4;
-    char addr[INET6_ADDRSTRLEN] = "";
-
-    (void)inet_ntop(v4 ? AF_INET : AF_INET6, n->addr.at, addr, sizeof(addr));
-    if (n->prefix == (v4 ? 32 : 128))
-        printf(" %s", addr);
-    else
-        printf(" %s/%d", addr, n->prefix);
-}
+struct options {
+    const char *config, *explain;
+    const char *nft, *iptables, *ip6tables; /* files */
+    bool no_firewall, help;
+};
 
 /* As the configuration says it: two keys have words of their own for accepting. */
 static const char *word_of(enum reason reason, enum action action)
@@ -42,13 +45,9 @@ static const char *word_of(enum reason reason, enum action action)
     return action_name(action);
 }
 
-/* Names on one line as many as people read. */
-#define NETWORKS_SHOWN 8
-
 static void print_tag(const struct policy *p, uint8_t value)
 {
     const struct policy_tag *tag = &p->tags[value];
-    size_t shown = 0, all = 0;
 
     printf("  tag %s (%d):", tag->name, value);
     for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
@@ -57,23 +56,10 @@ static void print_tag(const struct policy *p, uint8_t value)
     }
     printf(" authenticated=%s", tag->exempt_authenticated ? "exempt" : "judge");
     printf(" rcpt-limit=%" PRIu32 "\n", tag->rcpt_limit);
+    if (tag->ban_after > 0)
+        printf("    banned after %" PRIu32 " offences for %" PRIu32 " s\n", tag->ban_after, tag->ban_for_s);
     printf("    clients:");
-    for (size_t i = 0; i < p->network_count; i++) {
-        if (p->networks[i].tag != value)
-            continue;
-        all++;
-        if (shown < NETWORKS_SHOWN) {
-            print_network(&p->networks[i]);
-            shown++;
-        }
-    }
-    if (all > shown)
-        printf(" and %zu more", all - shown);
-    if (value == p->outside)
-        printf("%s everybody else", all > 0 ? " and" : "");
-    else if (all == 0)
-        printf(" none (only those that the firewall tags itself)");
-    printf("\n");
+    explain_clients(p, value, stdout);
 }
 
 static void print_summary(const struct config *c)
@@ -84,10 +70,12 @@ static void print_summary(const struct config *c)
     printf("  local domains: %zu\n", domain_set_size(c->policy->local));
     printf("  servers:");
     for (size_t i = 0; i < c->server_count; i++)
-        print_network(&c->servers[i]);
+        explain_network(&c->servers[i], stdout);
     printf("%s\n  ports:", c->server_count == 0 ? " every address" : "");
     for (size_t i = 0; i < c->engine.port_count; i++)
         printf(" %d", c->engine.ports[i]);
+    printf("\n  hooks:%s%s%s", (c->hooks & HOOK_FORWARD) != 0 ? " forward" : "",
+           (c->hooks & HOOK_INPUT) != 0 ? " input" : "", (c->hooks & HOOK_BRIDGE) != 0 ? " bridge" : "");
     printf("\n  queues: %d", c->queue_first);
     if (c->queue_last != c->queue_first)
         printf(" to %d", c->queue_last);
@@ -114,59 +102,144 @@ static void print_warnings(const struct config *c, const char *path)
         warn(path, "user: there is no such user here");
 }
 
-/* NULL: *status says how to end. */
-static const char *read_options(int argc, char **argv, int *status)
+static void warn_about_rules(void *ctx, const char *text)
+{
+    fprintf(stderr, "%s: warning: firewall: %s\n", (const char *)ctx, text);
+}
+
+static void note_unseen(void *ctx, const char *text)
+{
+    fprintf(stderr, "%s: note: firewall not looked at: %s\n", (const char *)ctx, text);
+}
+
+/* false: one line was printed. */
+static bool load_rules(const char *path, char **out)
+{
+    const char *why = NULL;
+
+    if (path == NULL)
+        return true;
+    *out = firewall_load(path, &why);
+    if (*out == NULL)
+        fprintf(stderr, "rcptwall check: %s: %s\n", path, why);
+    return *out != NULL;
+}
+
+/* false: a file with rules can't be read. */
+static bool check_rules(const struct config *c, const struct options *o)
+{
+    struct firewall_text text = {.nft = NULL};
+    void *name = (void *)(uintptr_t)o->config;
+    bool good = true;
+
+    if (o->no_firewall)
+        return true;
+    if (o->nft == NULL && o->iptables == NULL && o->ip6tables == NULL)
+        firewall_ask(&text, &(struct firewall_sink){note_unseen, name});
+    else
+        good = load_rules(o->nft, &text.nft) && load_rules(o->iptables, &text.iptables) &&
+               load_rules(o->ip6tables, &text.ip6tables);
+    if (good)
+        firewall_check(c, &text, &(struct firewall_sink){warn_about_rules, name});
+    firewall_text_free(&text);
+    return good;
+}
+
+enum long_option {
+    OPTION_EXPLAIN = 256,
+    OPTION_NO_FIREWALL,
+    OPTION_NFT,
+    OPTION_IPTABLES,
+    OPTION_IP6TABLES,
+};
+
+static bool read_options(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    const char *path = CONFIG_PATH;
+        {"config", required_argument, NULL, 'c'},
+        {"explain", required_argument, NULL, OPTION_EXPLAIN},
+        {"no-firewall", no_argument, NULL, OPTION_NO_FIREWALL},
+        {"nft-json", required_argument, NULL, OPTION_NFT},
+        {"iptables-save", required_argument, NULL, OPTION_IPTABLES},
+        {"ip6tables-save", required_argument, NULL, OPTION_IP6TABLES},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
     int got;
 
-    *status = 2;
+    *o = (struct options){.config = CONFIG_PATH};
     optind = 0; /* a subcommand's argv is a new one: glibc's way to say it */
     opterr = 0;
     while ((got = getopt_long(argc, argv, ":c:h", known, NULL)) != -1) {
         switch (got) {
         case 'c':
-            path = optarg;
+            o->config = optarg;
+            break;
+        case OPTION_EXPLAIN:
+            o->explain = optarg;
+            break;
+        case OPTION_NO_FIREWALL:
+            o->no_firewall = true;
+            break;
+        case OPTION_NFT:
+            o->nft = optarg;
+            break;
+        case OPTION_IPTABLES:
+            o->iptables = optarg;
+            break;
+        case OPTION_IP6TABLES:
+            o->ip6tables = optarg;
             break;
         case 'h':
-            fputs(help, stdout);
-            *status = 0;
-            return NULL;
+            o->help = true;
+            return true;
         default:
             command_bad_option("check", got, argv);
-            return NULL;
+            return false;
         }
     }
-    if (optind < argc) {
+    if (optind < argc)
         command_bad_argument("check", argv[optind]);
-        return NULL;
+    return optind >= argc;
+}
+
+/* The exit status. */
+static int check(const struct config *c, const struct options *o)
+{
+    if (o->explain != NULL) {
+        if (explain_tag(c, o->explain, stdout))
+            return 0;
+        fprintf(stderr, "rcptwall check: %s has no tag '%s'\n", o->config, o->explain);
+        return 2;
     }
-    return path;
+    printf("%s: ok\n", o->config);
+    print_summary(c);
+    print_warnings(c, o->config);
+    return check_rules(c, o) ? 0 : 2;
 }
 
 int command_check(int argc, char **argv)
 {
     struct config config;
+    struct options o;
     char error[512];
-    int status;
-    const char *path = read_options(argc, argv, &status);
 
-    if (path == NULL)
-        return status;
-    if (!config_read(&config, path, error, sizeof(error)) || !config_seal(&config, error, sizeof(error))) {
+    if (!read_options(argc, argv, &o))
+        return 2;
+    if (o.help) {
+        fputs(help, stdout);
+        return 0;
+    }
+    if (!config_read(&config, o.config, error, sizeof(error)) || !config_seal(&config, error, sizeof(error))) {
         fprintf(stderr, "%s\n", error);
         config_free(&config);
         return 2;
     }
-    printf("%s: ok\n", path);
-    print_summary(&config);
-    print_warnings(&config, path);
+    int status = check(&config, &o);
     config_free(&config);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "rcptwall check: can't write: %s\n", strerror(errno));
         return 2;
     }
-    return 0;
+    return status;
 }

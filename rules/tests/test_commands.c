@@ -87,7 +87,7 @@ static const char *with_conf(const char *format)
 {
     static char line[256];
 
-    snprintf(line, sizeof(line), "%s -c %s", format, conf);
+    snprintf(line, sizeof(line), "%s -c %s%s", format, conf, strcmp(format, "check") == 0 ? " --no-firewall" : "");
     return line;
 }
 
@@ -161,7 +161,7 @@ static void troubles(void **state)
     trouble(command_check, "check -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_rules, "rules -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_check, "check -c /tmp", "/tmp: is a directory");
-    trouble(command_check, "check --nft", "rcptwall check: can't use the option --nft; see rcptwall check --help\n");
+    trouble(command_check, "check --what", "rcptwall check: can't use the option --what; see rcptwall check --help\n");
     trouble(command_check, "check -c", "rcptwall check: -c needs a value; see rcptwall check --help\n");
     trouble(command_check, "check more", "rcptwall check: unexpected argument \"more\"; see rcptwall check --help\n");
     trouble(command_check, "check /etc/passwd", "named with -c: rcptwall check -c /etc/passwd\n");
@@ -206,6 +206,33 @@ static void help(void **state)
     r = run(command_rules, "rules -h");
     assert_int_equal(r.status, 0);
     assert_int_equal(strncmp(r.out, "Usage: rcptwall rules", 21), 0);
+}
+
+/* In words, and only where there is such a tag. */
+static void explains(void **state)
+{
+    char line[128];
+
+    (void)state;
+    configure(
+        "mode = enforce\nlocal-domains = a.example\ntag outside { external-rcpt = drop ban-after = 3 ban-for = 60s }\n"
+        "tag partner { value = 7 authenticated = exempt rcpt-limit = 20 }\nnetworks { partner = 10.0.0.0/8 }\n");
+    struct result r = run(command_check, with_conf("check --explain outside"));
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.err, "");
+    assert_non_null(strstr(r.out, "tag outside (connection mark 0x00100000)"));
+    assert_non_null(strstr(r.out, "Who has it: everybody else\n"));
+    assert_non_null(strstr(r.out, "a domain that isn't ours: nothing more passes, without a word"));
+    assert_non_null(strstr(r.out, "After 3 such sessions"));
+    assert_non_null(strstr(r.out, "for 60 s.\n"));
+    assert_non_null(strstr(r.out, "queue is full: nothing passes"));
+    r = run(command_check, with_conf("check --explain partner"));
+    assert_non_null(strstr(r.out, "Who has it: 10.0.0.0/8\n"));
+    assert_non_null(strstr(r.out, "may name any recipient"));
+    assert_non_null(strstr(r.out, "More than 20 recipients"));
+    assert_null(strstr(r.out, "refuses new connections"));
+    snprintf(line, sizeof(line), "%s has no tag 'nobody'\n", conf);
+    trouble(command_check, with_conf("check --explain nobody"), line);
 }
 
 /* A rule set that was written in part must not look like a whole one. */
@@ -253,7 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_says_ok), cmocka_unit_test(check_warns), cmocka_unit_test(troubles),
-        cmocka_unit_test(rules_print),   cmocka_unit_test(help),        cmocka_unit_test(full_disk),
+        cmocka_unit_test(explains),      cmocka_unit_test(rules_print), cmocka_unit_test(help),
+        cmocka_unit_test(full_disk),
     };
 
     return cmocka_run_group_tests_name("commands", tests, make_conf, remove_conf);

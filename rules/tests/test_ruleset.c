@@ -500,12 +500,18 @@ static void removal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_foreign_bits), cmocka_unit_test(bypass_only_when_open),
-        cmocka_unit_test(queues),          cmocka_unit_test(servers_and_families),
-        cmocka_unit_test(bare_acks),       cmocka_unit_test(order),
-        cmocka_unit_test(nested_networks), cmocka_unit_test(plan_agrees_with_policy),
-        cmocka_unit_test(removal),         cmocka_unit_test(hooks),
-        cmocka_unit_test(bans),            cmocka_unit_test(no_backticks),
+        cmocka_unit_test(no_foreign_bits),
+        cmocka_unit_test(bypass_only_when_open),
+        cmocka_unit_test(queues),
+        cmocka_unit_test(servers_and_families),
+        cmocka_unit_test(bare_acks),
+        cmocka_unit_test(order),
+        cmocka_unit_test(nested_networks),
+        cmocka_unit_test(plan_agrees_with_policy),
+        cmocka_unit_test(removal),
+        cmocka_unit_test(hooks),
+        cmocka_unit_test(bans),
+        cmocka_unit_test(no_backticks),
     };
 
     return cmocka_run_group_tests_name("ruleset", tests, NULL, NULL);

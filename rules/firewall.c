@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What should become of the packets that the configuration is about, and what does. */
+#include "rules/firewall_internal.h"
+#include "rules/ruleset_plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define TOLD_MAX 64
+
+struct findings {
+    const struct config *config;
+    const struct firewall_sink *sink;
+    char told[TOLD_MAX][400]; /* each sentence once, however many servers it is about */
+    size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void find(struct findings *f, const char *format, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->told[i], text) == 0)
+            return;
+    if (f->count == TOLD_MAX)
+        return;
+    memcpy(f->told[f->count++], text, sizeof(text));
+    f->sink->warn(f->sink->ctx, text);
+}
+
+/* "192.0.2.25 port 25"; "any server's IPv4 port 25" */
+static void server_name(const struct config *c, const struct network *n, uint16_t port, char *out, size_t room)
+{
+    char text[NETWORK_TEXT];
+
+    if (c->server_count == 0) {
+        snprintf(out, room, "any server's port %d (IPv%d)", port, n->addr.family);
+        return;
+    }
+    ruleset_network_text(n, text);
+    snprintf(out, room, "%s port %d", text, port);
+}
+
+/* A place where the rules look: one hook for each direction. */
+struct watch {
+    enum fw_layer layer;
+    enum fw_hook client[2], server[2]; /* the packets' way up to the queue */
+    const char *name;
+};
+
+static const struct watch watches[] = {
+    {LAYER_IP, {FW_PREROUTING, FW_FORWARD}, {FW_PREROUTING, FW_FORWARD}, "forward"},
+    {LAYER_IP, {FW_PREROUTING, FW_INPUT}, {FW_OUTPUT, FW_NO_HOOK}, "input"},
+    {LAYER_BRIDGE, {FW_PREROUTING, FW_FORWARD}, {FW_PREROUTING, FW_FORWARD}, "bridge"},
+};
+
+static struct fw_result walk(struct firewall *fw, const struct watch *w, enum probe_kind probe, bool past_accepts,
+                             bool any_match)
+{
+    const enum fw_hook *way = probe == PROBE_SERVER ? w->server : w->client;
+    struct fw_walk state = {
+        .firewall = fw,
+        .layer = w->layer,
+        .probe = probe,
+        .past_accepts = past_accepts,
+        .any_match = any_match,
+    };
+    struct fw_result r = {.queued = false};
+
+    for (int i = 0; i < 2 && !r.queued && !r.dropped; i++)
+        if (way[i] != FW_NO_HOOK)
+            fw_walk(&state, way[i], &r);
+    return r;
+}
+
+static void compare_queue(struct findings *f, const struct fw_action *q)
+{
+    const struct config *c = f->config;
+
+    if (q->fanout)
+        find(f, "the queue is chosen by CPU (fanout): a session's packets end up in different queues; take it out");
+    else if (q->first != c->queue_first || q->last != c->queue_last)
+        find(f, "packets go to queue %d to %d, and the daemon listens on %d to %d", q->first, q->last, c->queue_first,
+             c->queue_last);
+    if (q->bypass && c->on_failure == FAIL_CLOSED)
+        find(f, "the queue rule has bypass: while no daemon listens, SMTP passes unguarded, and on-failure = closed");
+    else if (!q->bypass && c->on_failure == FAIL_OPEN)
+        find(f, "the queue rule has no bypass: while no daemon listens, there is no SMTP, and on-failure = open");
+}
+
+static const char *packets_of(enum probe_kind probe)
+{
+    return probe == PROBE_SERVER ? "from" : "to";
+}
+
+/* false: these packets don't come to the queue. */
+static bool check_probe(struct findings *f, struct firewall *fw, const struct watch *w, enum probe_kind probe,
+                        const char *server)
+{
+    struct fw_result r = walk(fw, w, probe, false, false);
+
+    if (r.flow != NULL)
+        find(f, "an offload (flow add) takes these connections past all rules: %s", r.flow->shown);
+    if (r.queued) {
+        compare_queue(f, &r.queue);
+        if ((r.meta & f->config->marks.tag) == 0)
+            find(f, "no tag is set for packets %s %s before the queue (hook %s)", packets_of(probe), server, w->name);
+        struct fw_result other = walk(fw, w, probe, false, true);
+        if (!other.queued && !other.dropped && other.accepted != NULL)
+            find(f, "a rule in front of the queue may let packets %s %s pass: %s", packets_of(probe), server,
+                 other.accepted->shown);
+        if (other.flow != NULL && r.flow == NULL)
+            find(f, "an offload (flow add) may take these connections past all rules: %s", other.flow->shown);
+        return true;
+    }
+    if (r.dropped)
+        return true; /* somebody else refuses them: nothing passes */
+    struct fw_result past = walk(fw, w, probe, true, false);
+    if (past.queued && r.accepted != NULL) {
+        find(f, "a rule in front of the queue lets packets %s %s pass: %s", packets_of(probe), server,
+             r.accepted->shown);
+        return true;
+    }
+    return false;
+}
+
+/* What comes back with the condemned bit, and what the connection keeps of it, must mean something to some rule. */
+static bool somebody_tests(const struct firewall *fw, bool ct, uint32_t bit)
+{
+    for (size_t c = 0; c < fw->chain_count; c++)
+        for (size_t i = 0; i < fw->chains[c].rule_count; i++)
+            for (size_t t = 0; t < fw->chains[c].rules[i].test_count; t++) {
+                const struct fw_mark_test *test = &fw->chains[c].rules[i].tests[t];
+                if (test->ct == ct && !test->negated && (test->mask & test->value & bit) != 0)
+                    return true;
+            }
+    return false;
+}
+
+static void check_verdicts(struct findings *f, const struct firewall *fw)
+{
+    const struct marks *m = &f->config->marks;
+
+    if (!somebody_tests(fw, false, m->condemned) || !somebody_tests(fw, true, m->condemned))
+        find(f, "no rule acts on the daemon's verdicts (mark 0x%08x): load all that `rcptwall rules` prints",
+             (unsigned)m->condemned);
+}
+
+/* Which bits may an action change? */
+static uint32_t changed(const struct fw_action *a, bool *ct)
+{
+    *ct = a->act == ACT_CT_SET || a->act == ACT_CT_FROM_META;
+    switch (a->act) {
+    case ACT_META_SET:
+    case ACT_CT_SET:
+        return ~a->keep | a->set;
+    case ACT_META_FROM_CT:
+    case ACT_CT_FROM_META:
+        return a->set;
+    case ACT_ACCEPT:
+    case ACT_DROP:
+    case ACT_RETURN:
+    case ACT_JUMP:
+    case ACT_GOTO:
+    case ACT_QUEUE:
+    case ACT_FLOW:
+        break;
+    }
+    return 0;
+}
+
+/*
+ * Others may choose the tag, in the connection's mark. All other bits of the mask are ours, and so are those of the
+ * packet's mark between the tags and the queue.
+ */
+static void check_marks(struct findings *f, const struct firewall *fw)
+{
+    const struct marks *m = &f->config->marks;
+
+    for (size_t c = 0; c < fw->chain_count; c++) {
+        const struct fw_chain *chain = &fw->chains[c];
+        for (size_t i = 0; i < chain->rule_count && !chain->ours; i++) {
+            const struct fw_rule *rule = &chain->rules[i];
+            for (size_t k = 0; k < rule->action_count; k++) {
+                bool ct, matters = false;
+                uint32_t bits = changed(&rule->actions[k], &ct) & (ct ? m->mask & ~m->tag : m->mask);
+                for (int p = 0; p < PROBES; p++)
+                    matters = matters || rule->on[p] != MATCH_NO;
+                if (bits == 0 || !matters || (!ct && chain->hook == FW_PREROUTING))
+                    continue;
+                find(f, "marks collide: this rule changes bits 0x%08x of the %s mark: %s", (unsigned)bits,
+                     ct ? "connection's" : "packet's", rule->shown);
+            }
+        }
+    }
+}
+
+/* true: all packets of this hook are looked after. */
+static bool check_watch(struct findings *f, struct firewall *fw, const struct watch *w, const char *server, bool quiet)
+{
+    bool syn = walk(fw, w, PROBE_SYN, false, false).queued, good;
+
+    if (quiet && !syn)
+        return false;
+    bool to = check_probe(f, fw, w, PROBE_CLIENT, server) && check_probe(f, fw, w, PROBE_SYN, server);
+    bool from = check_probe(f, fw, w, PROBE_SERVER, server);
+    good = to && from;
+    if (!to && !from)
+        find(f, "no rule sends packets of %s to the queue (hook %s): load what `rcptwall rules` prints", server,
+             w->name);
+    else if (!to || !from)
+        find(f, "one direction is missing: packets %s %s don't come to the queue (hook %s)", to ? "from" : "to", server,
+             w->name);
+    return good;
+}
+
+/* A client that nobody has named, so that it is outside, if there is room for one. */
+static struct endpoint some_client(const struct config *c, uint8_t family)
+{
+    static const char *const candidates[] = {"203.0.113.77",      "198.51.100.77", "192.0.2.77",  "233.252.0.77",
+                                             "2001:db8:ffff::77", "3fff::77",      "2001:db8::77"};
+    struct endpoint e = {.port = 40000};
+
+    for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+        struct network n;
+        if (!network_parse(candidates[i], &n) || n.addr.family != family)
+            continue;
+        e.addr = n.addr;
+        if (policy_tag_for(c->policy, 0, &n.addr) == c->policy->outside)
+            break;
+    }
+    return e;
+}
+
+static void set_probes(struct firewall *fw, const struct config *c, const struct endpoint *server)
+{
+    enum { SYN = 0x02, PUSH_ACK = 0x18 };
+    struct endpoint client = some_client(c, server->addr.family);
+
+    fw->family = server->addr.family;
+    fw->probes[PROBE_SYN] = (struct probe){client, *server, SYN, true};
+    fw->probes[PROBE_CLIENT] = (struct probe){client, *server, PUSH_ACK, true};
+    fw->probes[PROBE_SERVER] = (struct probe){*server, client, PUSH_ACK, false};
+}
+
+/* false: the rules can't be read; told. */
+static bool read_rules(struct findings *f, struct firewall *fw, const struct firewall_text *text)
+{
+    const char *tables = fw->family == 4 ? text->iptables : text->ip6tables;
+
+    if (text->nft != NULL && !firewall_read_nft(fw, text->nft, tables != NULL)) {
+        find(f, "what nft prints can't be read");
+        return false;
+    }
+    if (tables != NULL && !firewall_read_iptables(fw, tables, fw->family)) {
+        find(f, "what %s-save prints can't be read", fw->family == 4 ? "iptables" : "ip6tables");
+        return false;
+    }
+    if (fw->out_of_memory)
+        find(f, "out of memory");
+    return !fw->out_of_memory;
+}
+
+static void check_server(struct findings *f, const struct firewall_text *text, const struct endpoint *server,
+                         const char *name)
+{
+    const struct config *c = f->config;
+    struct firewall fw = {.chains = NULL};
+
+    set_probes(&fw, c, server);
+    if (read_rules(f, &fw, text)) {
+        bool good = true;
+        if ((c->hooks & HOOK_FORWARD) != 0)
+            good = check_watch(f, &fw, &watches[0], name, false) && good;
+        if ((c->hooks & HOOK_INPUT) != 0)
+            good = check_watch(f, &fw, &watches[1], name, false) && good;
+        if ((c->hooks & HOOK_BRIDGE) != 0 && !check_watch(f, &fw, &watches[0], name, true)) /* iptables: br_netfilter */
+            good = check_watch(f, &fw, &watches[2], name, false) && good;
+        if (good) /* else it is known already that rules are missing */
+            check_verdicts(f, &fw);
+        if (good || somebody_tests(&fw, true, c->marks.condemned))
+            check_marks(f, &fw);
+    }
+    firewall_free(&fw);
+}
+
+void firewall_check(const struct config *c, const struct firewall_text *text, const struct firewall_sink *sink)
+{
+    static const char *const anybody[] = {"192.0.2.25", "2001:db8::25"};
+    struct findings f = {.config = c, .sink = sink};
+
+    for (size_t i = 0; i < (c->server_count > 0 ? c->server_count : 2); i++) {
+        struct network n;
+        char name[96];
+        if (c->server_count > 0)
+            n = c->servers[i];
+        else if (!network_parse(anybody[i], &n))
+            continue;
+        if (text->nft == NULL && (n.addr.family == 4 ? text->iptables : text->ip6tables) == NULL)
+            continue;
+        for (size_t p = 0; p < c->engine.port_count; p++) {
+            struct endpoint server = {.addr = n.addr, .port = c->engine.ports[p]};
+            server_name(c, &n, server.port, name, sizeof(name));
+            check_server(&f, text, &server, name);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Recorded rules (rules/tests/firewall: what nft 1.0.6 and iptables-save 1.8.9 printed of the rules for test.conf, and
+ * of an office router's own) against that configuration; then each with one thing broken: named, and nothing else is.
+ */
+#include "rules/firewall.h"
+
+#include "kmod-free/tests/support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FOLDER "rules/tests/firewall/"
+
+static struct config config;
+
+struct heard {
+    char text[4096];
+    size_t count;
+};
+
+static void hear(void *ctx, const char *text)
+{
+    struct heard *h = ctx;
+    size_t used = strlen(h->text);
+
+    snprintf(h->text + used, sizeof(h->text) - used, "%s\n", text);
+    h->count++;
+}
+
+static char *load(const char *name)
+{
+    char path[128];
+    const char *why = "";
+
+    snprintf(path, sizeof(path), FOLDER "%s", name);
+    char *text = firewall_load(path, &why);
+    if (text == NULL)
+        fail_msg("%s: %s (tests run in the project's root)", path, why);
+    return text;
+}
+
+/* The first occurrence (or all of them) is replaced; it must be there. */
+static char *edited(char *text, const char *from, const char *to, bool all)
+{
+    char *at = strstr(text, from);
+
+    if (at == NULL)
+        fail_msg("the recording doesn't have: %s", from);
+    while (at != NULL) {
+        size_t before = (size_t)(at - text);
+        char *made = malloc(strlen(text) + strlen(to) + 1);
+        assert_non_null(made);
+        memcpy(made, text, before);
+        strcpy(made + before, to);
+        strcat(made, at + strlen(from));
+        free(text);
+        text = made;
+        at = all ? strstr(text + before + strlen(to), from) : NULL;
+    }
+    return text;
+}
+
+struct edit {
+    const char *from, *to;
+    bool all;
+    const char *expected; /* part of each finding; NULL: there is none */
+    size_t count;
+};
+
+static void expect(const struct heard *h, const struct edit *e)
+{
+    char text[sizeof(h->text)], *rest = NULL;
+
+    if (h->count != (e->expected != NULL ? e->count : 0))
+        fail_msg("%s -> %s: %zu findings:\n%s", e->from, e->to, h->count, h->text);
+    memcpy(text, h->text, sizeof(text));
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (strstr(line, e->expected) == NULL)
+            fail_msg("%s -> %s: %s", e->from, e->to, line);
+}
+
+static const struct edit nothing = {"", "", false, NULL, 0};
+
+static void check(const struct firewall_text *t, const struct edit *e)
+{
+    struct heard h = {.count = 0};
+
+    firewall_check(&config, t, &(struct firewall_sink){hear, &h});
+    expect(&h, e);
+}
+
+static void whole_sets(void **state)
+{
+    struct firewall_text nft = {.nft = load("routed.json")};
+    struct firewall_text tables = {.iptables = load("iptables.save"), .ip6tables = load("ip6tables.save")};
+    struct firewall_text both = {
+        .nft = load("office.json"), .iptables = load("iptables.save"), .ip6tables = load("ip6tables.save")};
+
+    (void)state;
+    check(&nft, &nothing);
+    check(&tables, &nothing);
+    check(&both, &nothing);
+    free(nft.nft);
+    nft.nft = load("bridge.json");
+    check(&nft, &(struct edit){"bridge", "forward, input", false, "no rule sends packets of", 4});
+    config.hooks = HOOK_BRIDGE;
+    check(&nft, &nothing);
+    check(&tables, &nothing); /* with br_netfilter, bridged packets come by in FORWARD */
+    nft.nft = edited(nft.nft, "\"hook\": \"forward\"", "\"hook\": \"input\"", false);
+    check(&nft, &(struct edit){"", "", false, "no rule sends packets of", 2});
+    config.hooks = HOOK_FORWARD | HOOK_INPUT;
+    firewall_text_free(&nft);
+    firewall_text_free(&tables);
+    firewall_text_free(&both);
+    nft.nft = load("office.json");
+    check(&nft, &(struct edit){"", "", false, "no rule sends packets of", 4});
+    firewall_text_free(&nft);
+    check(&nft, &nothing); /* nothing is known */
+}
+
+/* A rule of one's own somewhere in the recording: behind this the list goes on. */
+#define RULE(place, expr) "{\"rule\": {" place ", \"handle\": 999, \"expr\": [" expr "]}}, "
+#define GUARD             "\"family\": \"inet\", \"table\": \"rcptwall\", \"chain\": \"guard\""
+#define MINE_CHAIN(hook, prio)                                                                                         \
+    "{\"chain\": {\"family\": \"inet\", \"table\": \"mine\", \"name\": \"c\", \"handle\": 1, \"type\": \"filter\", "   \
+    "\"hook\": \"" hook "\", \"prio\": " prio ", \"policy\": \"accept\"}}, "
+#define MINE_RULE(expr) RULE("\"family\": \"inet\", \"table\": \"mine\", \"chain\": \"c\"", expr)
+#define HEAD            "{\"table\": {\"family\": \"inet\", \"name\": \"rcptwall\""
+#define ESTABLISHED                                                                                                    \
+    "{\"match\": {\"op\": \"in\", \"left\": {\"ct\": {\"key\": \"state\"}}, \"right\": [\"established\"]}}, "
+#define PORT(op, number)                                                                                               \
+    "{\"match\": {\"op\": \"" op "\", \"left\": {\"payload\": {\"protocol\": \"tcp\", \"field\": \"dport\"}}, "        \
+    "\"right\": " number "}}, "
+#define FLOW "{\"flow\": {\"op\": \"add\", \"flowtable\": \"@f\"}}"
+
+static void nft_edits(void **state)
+{
+    static const struct edit edits[] = {
+        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 1}", false, "packets go to queue 1 to 1", 1},
+        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 0, \"flags\": \"bypass\"}", false, "has bypass", 1},
+        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": {\"range\": [0, 3]}, \"flags\": [\"fanout\"]}", false,
+         "fanout", 1},
+        {"\"queue\": {\"num\": 0}", "\"counter\": null", false, "no rule sends packets of", 4},
+        /* one family, one direction, one hook */
+        {"\"right\": \"@servers6\"", "\"right\": \"@servers4\"", true, "no rule sends packets of 2001:db8::25", 2},
+        {"\"chain\": \"guard_output\"", "\"chain\": \"judge\"", true, "one direction is missing: packets from", 2},
+        {"\"chain\": \"guard\"", "\"chain\": \"nowhere\"", true, "no rule sends packets of", 2},
+        {"\"chain\": \"tagging_input\"", "\"chain\": \"nowhere\"", true, "no tag is set for packets to", 2},
+        /* nothing acts on what the daemon says */
+        {"33554432]}, \"right\": 33554432", "1]}, \"right\": 1", true, "no rule acts on the daemon's verdicts", 1},
+        /* the fast path */
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(FLOW) HEAD, false, "takes these connections past all rules", 1},
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(ESTABLISHED FLOW) HEAD, false, "takes these connections past", 1},
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("==", "443") FLOW) HEAD, false, NULL, 0},
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, " FLOW) HEAD,
+         false, "may take these connections past all rules", 1},
+        /* marks */
+        {HEAD,
+         MINE_CHAIN("prerouting", "-150")
+             MINE_RULE("{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+         false, "marks collide: this rule changes bits 0x07000000 of the connection's mark: table inet mine", 1},
+        {HEAD,
+         MINE_CHAIN("prerouting", "-150") MINE_RULE(
+             "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
+             "\"mark\"}}, 4279238655]}, 2097152]}}}") HEAD,
+         false, NULL, 0}, /* a tag: 0xff0fffff, 0x00200000 */
+        {HEAD,
+         MINE_CHAIN("prerouting", "-150")
+             MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+         false, NULL, 0}, /* our bits of it are cleared later */
+        {HEAD,
+         MINE_CHAIN("postrouting", "0")
+             MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+         false, "changes bits 0x07f00000 of the packet's mark", 1},
+        {HEAD,
+         MINE_CHAIN("forward", "0")
+             MINE_RULE(PORT("==", "443") "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+         false, NULL, 0},
+        /* another chain's accept lets nothing pass us; a drop refuses more than we would */
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"accept\": null}") HEAD, false, NULL, 0},
+        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("!=", "443") "{\"drop\": null}") HEAD, false, NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct firewall_text t = {.nft = edited(load("routed.json"), edits[i].from, edits[i].to, edits[i].all)};
+        check(&t, &edits[i]);
+        firewall_text_free(&t);
+    }
+}
+
+#define FORWARD "-A FORWARD -j RCPTWALL-QUEUE\n"
+
+static void iptables_edits(void **state)
+{
+    static const struct edit edits[] = {
+        {"--queue-num 0", "--queue-num 7", false, "packets go to queue 7 to 7", 1},
+        {"--queue-num 0", "--queue-balance 0:3 --queue-cpu-fanout", false, "fanout", 1},
+        {"--queue-num 0", "--queue-num 0 --queue-bypass", false, "has bypass", 1},
+        {FORWARD, "", false, "no rule sends packets of 192.0.2.25 port 25 to the queue (hook forward)", 1},
+        {FORWARD, "-A FORWARD -j ACCEPT\n" FORWARD, false, "a rule in front of the queue lets packets", 2},
+        {FORWARD, "-A FORWARD -i eth1 -j ACCEPT\n" FORWARD, false, "a rule in front of the queue may let packets", 2},
+        {FORWARD, "-A FORWARD -p tcp -m tcp --dport 25 -j RETURN\n" FORWARD, false, "lets packets to", 1},
+        {FORWARD, "-A FORWARD -s 203.0.113.0/24 -p tcp -m multiport --dports 20:30 -j ACCEPT\n" FORWARD, false,
+         "lets packets to", 1},
+        {FORWARD, "-A FORWARD -s 198.51.100.0/24 -j ACCEPT\n" FORWARD, false, "may let packets to", 1},
+        {FORWARD, "-A FORWARD -p tcp -m tcp ! --dport 1:1023 -j ACCEPT\n" FORWARD, false, "lets packets from", 1},
+        {FORWARD, "-A FORWARD -p udp -j ACCEPT\n-A FORWARD -i lo -j ACCEPT\n" FORWARD, false, NULL, 0},
+        {FORWARD, "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n" FORWARD, false, "lets packets",
+         2},
+        {FORWARD, "-A FORWARD -m comment --comment \"a -j ACCEPT\" -j RCPTWALL-QUEUE\n", false, NULL, 0},
+        {"-A RCPTWALL-QUEUE -s 192.0.2.25", "-A RCPTWALL-QUEUE -s 192.0.2.26", false,
+         "one direction is missing: packets from", 1},
+        {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xffffffff\n", false,
+         "changes bits 0x07000000 of the connection's mark: iptables mangle: -A MINE", 1},
+        {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xff\n", false, NULL, 0},
+        {"*mangle\n",
+         "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n", false,
+         "changes bits 0x07f00000 of the packet's mark", 1},
+        {"COMMIT", "rubbish", false, "what iptables-save prints can't be read", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct firewall_text t = {.iptables = edited(load("iptables.save"), edits[i].from, edits[i].to, edits[i].all),
+                                  .ip6tables = load("ip6tables.save")};
+        check(&t, &edits[i]);
+        firewall_text_free(&t);
+    }
+}
+
+/* Cut anywhere, or with a byte changed: read or refused, nothing else. */
+static void broken_texts(void **state)
+{
+    struct heard h;
+
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        char *whole = load(form == 0 ? "iptables.save" : "office.json");
+        size_t len = strlen(whole);
+        for (size_t cut = 0; cut <= len; cut += 7) {
+            char *copy = strndup(whole, cut);
+            struct firewall_text t = {.iptables = form == 0 ? copy : NULL, .nft = form == 1 ? copy : NULL};
+            h = (struct heard){.count = 0};
+            firewall_check(&config, &t, &(struct firewall_sink){hear, &h});
+            firewall_text_free(&t);
+        }
+        for (size_t i = 0; i < len; i += 11) {
+            char *copy = strdup(whole);
+            copy[i] = (char)('!' + i % 90);
+            struct firewall_text t = {.iptables = form == 0 ? copy : NULL, .nft = form == 1 ? copy : NULL};
+            h = (struct heard){.count = 0};
+            firewall_check(&config, &t, &(struct firewall_sink){hear, &h});
+            firewall_text_free(&t);
+        }
+        free(whole);
+    }
+    struct firewall_text round = {.iptables = strdup("*security\n:FORWARD ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n"
+                                                     "-A FORWARD -j A\n-A A -g B\n-A B -g A\nCOMMIT\n")};
+    h = (struct heard){.count = 0};
+    firewall_check(&config, &round, &(struct firewall_sink){hear, &h}); /* ends */
+    assert_true(h.count > 0);
+    firewall_text_free(&round);
+}
+
+static int read_config(void **state)
+{
+    char error[512];
+
+    (void)state;
+    return config_read(&config, FOLDER "test.conf", error, sizeof(error)) ? 0 : -1;
+}
+
+static int free_config(void **state)
+{
+    (void)state;
+    config_free(&config);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_sets),
+        cmocka_unit_test(nft_edits),
+        cmocka_unit_test(iptables_edits),
+        cmocka_unit_test(broken_texts),
+    };
+
+    return cmocka_run_group_tests_name("firewall", tests, read_config, free_config);
+}
