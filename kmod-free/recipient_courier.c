@@ -157,6 +157,14 @@ static struct bytes without_dots(struct bytes d)
     return d;
 }
 
+static bool ends_in_dot_and_blank(struct bytes path)
+{
+    size_t n = path.len;
+    while (n > 0 && is_blank(path.at[n - 1]))
+        n--;
+    return n > 0 && n < path.len && path.at[n - 1] == '.';
+}
+
 void read_courier(struct reading *r, struct bytes arg)
 {
     struct bytes path, literal;
@@ -166,7 +174,9 @@ void read_courier(struct reading *r, struct bytes arg)
     path = bytes_first(path, reading_first(r, path, '\t')); /* its own delimiter on the way to the queue */
     bool own = strip_own_literal(r, &path, &literal);
     struct bytes t = tokenise(r, path);
-    if (t.len == 0 || t.at[0] == CODE_AT || reading_first(r, t, CODE_BANG) < t.len)
+    bool route = t.len > 0 && t.at[0] == CODE_AT && !is_blank(path.at[0]); /* refused, but it must stand in front */
+    bool dot = ends_in_dot_and_blank(path);                                 /* then the dot stays */
+    if (t.len == 0 || route || (reading_first(r, t, CODE_BANG) < t.len && reading_first(r, t, CODE_COLON) == t.len))
         return;
     size_t first = reading_first(r, t, CODE_AT), at = own ? t.len : reading_last(r, t, CODE_AT);
     size_t colon = reading_last(r, t, CODE_COLON);
@@ -185,7 +195,7 @@ void read_courier(struct reading *r, struct bytes arg)
         reading_external(r, bytes_from(t, first + 1));
         return;
     }
-    if (own || (is_domain(r, domain) && reading_is_local(r, domain)))
+    if (own || (!dot && is_domain(r, domain) && reading_is_local(r, domain)))
         follow(r, domain, user);
     else if (is_domain(r, domain))
         reading_external(r, domain);

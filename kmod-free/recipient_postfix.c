@@ -245,6 +245,7 @@ struct hops {
     struct bytes rest;
     struct bytes domain;           /* the last one that was taken off */
     bool at, bang, percent, colon; /* may still be in rest */
+    bool torn;                     /* a literal was cut in the middle: then anything goes as a domain */
 };
 
 static bool strip_route(struct reading *r, struct hops *h)
@@ -257,6 +258,7 @@ static bool strip_route(struct reading *r, struct hops *h)
         return false;
     }
     r->via |= VIA_SOURCE_ROUTE;
+    h->torn = h->torn || reading_first(r, bytes_first(h->rest, colon), '[') < colon;
     h->rest = bytes_from(h->rest, colon + 1);
     return true;
 }
@@ -331,7 +333,7 @@ static void follow(struct reading *r, struct bytes address)
 {
     struct hops h = {.rest = address, .at = true, .bang = true, .percent = true, .colon = true};
     uint8_t room[DOMAIN_NAME_MAX + 1];
-    bool quoted = r->via & VIA_QUOTED;
+    bool quoted = r->via & VIA_QUOTED, skipped = false;
     r->via &= ~(uint32_t)VIA_QUOTED;
     for (bool first = true;; first = false) {
         struct bytes before = h.domain;
@@ -339,9 +341,11 @@ static void follow(struct reading *r, struct bytes address)
         if (strip_route(r, &h))
             continue;
         if (!next_domain(r, &h, &via)) {
-            reading_local(r, before, h.rest);
+            if (!skipped)
+                reading_local(r, before, h.rest);
             return;
         }
+        uint32_t via_bang = via & VIA_BANG;
         if (via == VIA_MULTI_AT && (first || quoted))
             via = first ? 0 : VIA_QUOTED;
         else if (quoted)
@@ -350,9 +354,12 @@ static void follow(struct reading *r, struct bytes address)
         h.domain = read_again(h.domain, room);
         if (h.domain.len == 0 || reading_is_local(r, h.domain))
             continue;
-        if (reading_plausible(h.domain) && !bad_number(h.domain))
+        bool plausible = reading_plausible(h.domain);
+        if (h.torn || (plausible && !bad_number(h.domain)))
             reading_external(r, h.domain);
-        return;
+        if (h.torn || plausible || via_bang == 0)
+            return;
+        skipped = true; /* "a..b!u%d" goes to d */
     }
 }
 

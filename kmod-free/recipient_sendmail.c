@@ -52,7 +52,7 @@ static void in_comment(struct lexer *x, uint8_t c)
     else if (c == '(')
         x->comment++;
     else if (c == ')')
-        x->comment--;
+        x->blank = --x->comment == 0 || x->blank; /* what stands on its two sides are two atoms */
 }
 
 static void in_quotes(struct lexer *x, uint8_t c)
@@ -198,7 +198,7 @@ static bool is_list(struct reading *r, struct bytes t)
     return t.len > 0 && t.at[t.len - 1] == CODE_SEMICOLON && colon > 0 && colon < t.len;
 }
 
-/* A control that is still there in the end is refused, unless it is quoted. */
+/* A control that is still there when the routes are cut off is refused, unless it is quoted. */
 static bool has_control(struct reading *r, struct bytes t)
 {
     bool quoted = false;
@@ -225,7 +225,7 @@ static bool bad_bytes(struct reading *r, struct bytes b)
 /* What is left to read; flags say which operators may still be in it. */
 struct hops {
     struct bytes rest, domain;
-    bool at, bang, percent, colon, comma;
+    bool at, bang, percent, colon, comma, literal;
 };
 
 static bool cut_to(struct reading *r, struct hops *h, uint8_t code, bool *has)
@@ -253,21 +253,44 @@ static void strip_word(struct reading *r, struct hops *h)
         h->rest = bytes_from(h->rest, colon + 1);
 }
 
+/* "@[...]:", whatever the literal holds. */
+static bool strip_literal(struct reading *r, struct hops *h)
+{
+    if (!h->literal || h->rest.at[1] != '[')
+        return false;
+    for (size_t i = 2; i + 1 < h->rest.len; i++) {
+        r->steps++;
+        if (h->rest.at[i] == ']' && h->rest.at[i + 1] == CODE_COLON) {
+            h->rest = bytes_from(h->rest, i + 2);
+            return true;
+        }
+    }
+    h->literal = false;
+    return false;
+}
+
 static void strip_prefixes(struct reading *r, struct hops *h, bool bracketed)
 {
     if (!bracketed && h->colon)
         strip_word(r, h);
     while (h->rest.len > 1 && h->rest.at[0] == CODE_AT) {
-        if (!cut_to(r, h, CODE_COMMA, &h->comma) && !cut_to(r, h, CODE_COLON, &h->colon))
+        if (!strip_literal(r, h) && !cut_to(r, h, CODE_COMMA, &h->comma) && !cut_to(r, h, CODE_COLON, &h->colon))
             return;
         r->via |= VIA_SOURCE_ROUTE;
     }
+}
+
+static bool has_hop(struct reading *r, struct bytes t)
+{
+    return reading_first(r, t, CODE_PERCENT) < t.len || reading_first(r, t, CODE_BANG) < t.len;
 }
 
 /* The domain that the rule sets focus on: the last @, else the first !, else the last %. */
 static bool focus(struct reading *r, struct hops *h)
 {
     size_t i;
+    if (h->at && (i = reading_last(r, h->rest, CODE_AT)) == 0 && has_hop(r, h->rest))
+        h->rest = bytes_from(h->rest, 1); /* "@a!b": nobody at a!b, so the @ goes */
     if (h->at && (i = reading_last(r, h->rest, CODE_AT)) < h->rest.len) {
         if (i + 1 == h->rest.len && i > 0) { /* "a@b@": the empty last domain is part of the one before */
             size_t j = reading_last(r, bytes_first(h->rest, i), CODE_AT);
@@ -300,12 +323,16 @@ static bool focus(struct reading *r, struct hops *h)
 /* A domain that the rule sets refuse, whoever it belongs to. */
 static bool bad_domain(struct reading *r, struct bytes d)
 {
-    bool literal = d.len > 0 && d.at[0] == '[';
+    bool literal = d.len > 0 && d.at[0] == '[', quoted = false;
     r->steps += d.len;
     if (d.len == 0 || d.at[0] == '.')
         return true;
     for (size_t i = 0; i < d.len; i++) {
         uint8_t c = d.at[i];
+        if (c == CODE_OPEN || c == CODE_CLOSE)
+            quoted = c == CODE_OPEN;
+        if (quoted)
+            continue;
         if (c == CODE_COMMA || (c == CODE_COLON && !literal) || (c == '.' && i + 1 < d.len && d.at[i + 1] == '.'))
             return true;
         if (literal && c == ']' && i + 1 < d.len && d.at[i + 1] != CODE_COLON)
@@ -326,8 +353,7 @@ static bool bad_comma(struct reading *r, struct bytes t)
 
 static bool has_operator(struct reading *r, struct bytes t)
 {
-    return reading_first(r, t, CODE_AT) < t.len || reading_first(r, t, CODE_PERCENT) < t.len ||
-           reading_first(r, t, CODE_BANG) < t.len;
+    return reading_first(r, t, CODE_AT) < t.len || has_hop(r, t);
 }
 
 /*
@@ -368,13 +394,13 @@ static bool open_quotes(struct reading *r, struct bytes *t)
  */
 static bool follow(struct reading *r, struct bytes *t, bool bracketed)
 {
-    struct hops h = {.rest = *t, .at = true, .bang = true, .percent = true, .colon = true, .comma = true};
+    struct hops h = {.rest = *t, .at = true, .bang = true, .percent = true, .colon = true, .comma = true, .literal = true};
     for (bool first = true;; first = false) {
         struct bytes before = h.domain;
         if (!first)
             strip_last(&h.rest, CODE_SEMICOLON);
         strip_prefixes(r, &h, first && bracketed);
-        if (first && bad_comma(r, h.rest))
+        if (first && (bad_comma(r, h.rest) || has_control(r, h.rest)))
             return false;
         if (!focus(r, &h)) {
             *t = h.rest;
@@ -415,10 +441,11 @@ void read_sendmail(struct reading *r, struct bytes arg)
         return;
     for (bool opened = false;; opened = true) {
         bool bracketed = reading_first(r, t, CODE_LT) < t.len;
-        if (!innermost(r, &t) || has_control(r, t))
+        if (!innermost(r, &t))
             return;
         if (is_list(r, t)) {
-            reading_local(r, (struct bytes){0}, t);
+            if (!has_control(r, t))
+                reading_local(r, (struct bytes){0}, t);
             return;
         }
         if (!follow(r, &t, bracketed) || opened || !tokenise(r, t, false, &t))
