@@ -46,6 +46,7 @@ uint8_t code_char(uint8_t code)
         [CODE_AT] = '@',    [CODE_PERCENT] = '%',   [CODE_BANG] = '!', [CODE_COLON] = ':',
         [CODE_COMMA] = ',', [CODE_SEMICOLON] = ';', [CODE_LT] = '<',   [CODE_GT] = '>',
         [CODE_OPEN] = '"',  [CODE_CLOSE] = '"',     [CODE_SPLIT] = 0,  [CODE_EMPTY] = 0,
+        [CODE_DOT] = '.',
     };
     return code < sizeof chars ? chars[code] : 0;
 }

@@ -41,6 +41,7 @@ enum code {
     CODE_CLOSE,
     CODE_SPLIT, /* two words meet */
     CODE_EMPTY, /* a word without a character */
+    CODE_DOT,   /* a dot that a blank became */
 };
 
 struct reading {

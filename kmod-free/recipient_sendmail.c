@@ -39,7 +39,7 @@ static void put_operator(struct lexer *x, uint8_t c)
 static void put_atom(struct lexer *x, uint8_t c)
 {
     if (x->blank && x->last == LAST_ATOM)
-        put(x, '.');
+        put(x, CODE_DOT);
     x->blank = false;
     x->last = LAST_ATOM;
     put(x, c);
@@ -388,6 +388,12 @@ static bool open_quotes(struct reading *r, struct bytes *t)
     return true;
 }
 
+/* "a b!u": the host of UUCP with that one name, whatever "a.b" may be. */
+static bool one_word(struct reading *r, struct bytes d)
+{
+    return reading_first(r, d, CODE_DOT) < d.len && reading_first(r, d, '.') == d.len;
+}
+
 /*
  * From the innermost address to its end: either judged, or (true) *t is what stands in
  * quotes in front of a local domain, to be read anew.
@@ -422,8 +428,8 @@ static bool follow(struct reading *r, struct bytes *t, bool bracketed)
         h.at = false;
         if (h.rest.len == 0 || h.rest.at[h.rest.len - 1] == CODE_COMMA)
             return false;
-        if (!reading_is_local(r, h.domain)) {
-            bool node = h.domain.at + h.domain.len < h.rest.at; /* [1.2.3.4]!user is refused */
+        bool node = h.domain.at + h.domain.len < h.rest.at; /* [1.2.3.4]!user is refused */
+        if (!reading_is_local(r, h.domain) || (node && one_word(r, h.domain))) {
             if (!node || h.domain.at[0] != '[' || h.domain.at[h.domain.len - 1] != ']')
                 reading_external(r, h.domain);
             return false;
