@@ -77,7 +77,7 @@ struct command_line {
     struct smtp_command cmd;
     size_t end; /* in *c->in */
     bool bare_lf;
-    bool counts; /* a MAIL or RCPT with something behind it */
+    bool counts; /* a RCPT with something behind it, or a MAIL: "MAIL FROM:" alone is the null sender somewhere */
 };
 
 /* BDAT where it is known what it does; the rest waits for its reply. */
@@ -176,7 +176,8 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
         .text = smtp_line_text(line), .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
     smtp_command_read(l.text, &l.cmd);
     if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
-        l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd) : !blank(l.cmd.argument);
+        l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd)
+                                                   : !blank(l.cmd.argument) || (l.cmd.verb == SMTP_VERB_MAIL && l.cmd.formed);
     if (!smtp_is(s, SMTP_SERVER_SPOKE) && !smtp_is(s, SMTP_SERVER_DONE) && s->facts.commands == 0 &&
         smtp_looks_like_http(l.text)) {
         /*
