@@ -71,6 +71,8 @@ struct policy *policy_new(void)
     outside->on[REASON_DESYNC] = ACTION_ALERT;
     outside->on[REASON_STARTTLS] = ACTION_ACCEPT;
     outside->ban_for_s = inside->ban_for_s = 3600;
+    outside->dnsbl_threshold = inside->dnsbl_threshold = 1;
+    outside->dnsbl_unknown = inside->dnsbl_unknown = ACTION_ACCEPT;
     p->outside = 1;
     return p;
 }
@@ -134,7 +136,7 @@ bool policy_add_server(struct policy *p, const struct network *n)
     return append(&p->servers, &p->server_count, n);
 }
 
-static bool network_has(const struct network *n, const struct ip_addr *a)
+bool network_has(const struct network *n, const struct ip_addr *a)
 {
     unsigned whole = n->prefix / 8, rest = n->prefix % 8;
     if (n->addr.family != a->family || memcmp(n->addr.at, a->at, whole) != 0)

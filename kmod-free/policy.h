@@ -43,12 +43,16 @@ enum action action_of_name(const char *name);
 
 #define TAG_NAME_MAX 32
 #define TAGS_MAX 15 /* values 1..15 */
+#define POLICY_LISTS_MAX     16 /* DNS blocklists */
+#define POLICY_LIST_NAME_MAX 188
 
 struct policy_tag {
     char name[TAG_NAME_MAX]; /* empty: this value is not configured */
     enum action on[REASON_COUNT];
     bool exempt_authenticated; /* authenticated = exempt */
     uint32_t rcpt_limit;       /* RCPTs in one session; 0 = no limit */
+    int32_t dnsbl_threshold;   /* REASON_DNSBL: from this score on */
+    enum action dnsbl_unknown; /* the lists gave no answer in time */
     uint32_t ban_after;        /* violations of one source; 0 = never */
     uint32_t ban_for_s;
 };
@@ -68,6 +72,7 @@ struct policy {
     struct network *servers; /* the protected ones, their tags mean nothing; none: every address may be one */
     size_t server_count;
     struct domain_set *local; /* owned */
+    char lists[POLICY_LISTS_MAX][POLICY_LIST_NAME_MAX + 1]; /* names of the DNS blocklists; "" ends them */
 };
 
 /*
@@ -79,6 +84,7 @@ RW_CHECK struct policy *policy_new(void);
 void policy_free(struct policy *);
 /* "192.0.2.0/24", "2001:db8::/32", or an address alone. false: not an address or prefix. */
 RW_CHECK bool network_parse(const char *text, struct network *out);
+RW_CHECK bool network_has(const struct network *, const struct ip_addr *);
 /* Appends. false: out of memory. */
 RW_CHECK bool policy_add_network(struct policy *, const struct network *);
 RW_CHECK bool policy_add_server(struct policy *, const struct network *);

@@ -51,15 +51,26 @@ static void print_tag(const struct policy *p, uint8_t value)
 
     printf("  tag %s (%d):", tag->name, value);
     for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
-        if (reason != REASON_DNSBL && reason != REASON_CONDEMNED)
+        if (reason != REASON_CONDEMNED && (reason != REASON_DNSBL || p->lists[0][0] != '\0'))
             printf(" %s=%s", reason_name((enum reason)reason), word_of((enum reason)reason, tag->on[reason]));
     }
+    if (p->lists[0][0] != '\0')
+        printf(" dnsbl-threshold=%" PRId32 " dnsbl-unknown=%s", tag->dnsbl_threshold, action_name(tag->dnsbl_unknown));
     printf(" authenticated=%s", tag->exempt_authenticated ? "exempt" : "judge");
     printf(" rcpt-limit=%" PRIu32 "\n", tag->rcpt_limit);
     if (tag->ban_after > 0)
         printf("    banned after %" PRIu32 " offences for %" PRIu32 " s\n", tag->ban_after, tag->ban_for_s);
     printf("    clients:");
     explain_clients(p, value, stdout);
+}
+
+static void print_zones(const struct dnsbl_config *d)
+{
+    if (d->zone_count > 0)
+        printf("\n  DNS blocklists: asked of %s", d->resolver != NULL ? d->resolver : "the system's resolver");
+    for (size_t i = 0; i < d->zone_count; i++)
+        printf("\n    %s: weight=%" PRId32 " ipv4=%s ipv6=%s", d->zones[i].name, d->zones[i].weight,
+               d->zones[i].ipv4 ? "yes" : "no", d->zones[i].ipv6 ? "yes" : "no");
 }
 
 static void print_summary(const struct config *c)
@@ -76,6 +87,7 @@ static void print_summary(const struct config *c)
         printf(" %d", c->engine.ports[i]);
     printf("\n  hooks:%s%s%s", (c->hooks & HOOK_FORWARD) != 0 ? " forward" : "",
            (c->hooks & HOOK_INPUT) != 0 ? " input" : "", (c->hooks & HOOK_BRIDGE) != 0 ? " bridge" : "");
+    print_zones(&c->dnsbl);
     printf("\n  queues: %d", c->queue_first);
     if (c->queue_last != c->queue_first)
         printf(" to %d", c->queue_last);

@@ -21,6 +21,7 @@ bool config_defaults(struct config *c)
         .alert_interval_ns = 60 * NS_PER_S,
     };
     engine_config_defaults(&c->engine);
+    dnsbl_config_defaults(&c->dnsbl);
     bool good = marks_of_mask(MARK_MASK_DEFAULT, &c->marks);
     assert(good);
     return c->policy != NULL;
@@ -34,6 +35,7 @@ void config_free(struct config *c)
     free(c->control_group);
     free(c->user);
     free(c->enforce_at);
+    dnsbl_config_free(&c->dnsbl);
     *c = (struct config){0};
 }
 
@@ -59,6 +61,14 @@ static bool check_limits(struct config_reader *r, cfg_t *limits)
     return true;
 }
 
+static bool check_dns(struct config_reader *r, cfg_t *dns)
+{
+    int line = line_of(dns, "ttl-least");
+
+    return r->config->dnsbl.ttl_least_ns <= r->config->dnsbl.ttl_most_ns ||
+           config_fail(r, line > 0 ? line : line_of(dns, "ttl-most"), "ttl-least is larger than ttl-most");
+}
+
 static bool apply_section(struct config_reader *r, cfg_t *root, const struct config_section *s)
 {
     cfg_t *section = *s->name == '\0' ? root : cfg_getsec(root, s->name);
@@ -73,7 +83,7 @@ static bool apply_all(struct config_reader *r, cfg_t *root)
 {
     struct config *c = r->config;
 
-    if (!config_read_tags(r, root) || !config_read_networks(r, root))
+    if (!config_read_tags(r, root) || !config_read_networks(r, root) || !config_read_zones(r, root))
         return false;
     if (config_tree_count(root, "ports") > 0)
         c->engine.port_count = 0;
@@ -86,6 +96,8 @@ static bool apply_all(struct config_reader *r, cfg_t *root)
         c->on_failure = c->policy->enforce ? FAIL_CLOSED : FAIL_OPEN;
     r->section = "limits";
     bool good = check_limits(r, cfg_getsec(root, "limits"));
+    r->section = "dns";
+    good = good && check_dns(r, cfg_getsec(root, "dns"));
     r->section = "";
     return good;
 }

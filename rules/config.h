@@ -8,6 +8,7 @@
 #define RCPTWALL_CONFIG_H
 
 #include "kmod-free/engine.h"
+#include "nfq/dnsbl/zone.h"
 #include "rules/marks.h"
 
 #define CONFIG_PATH        "/etc/rcptwall/rcptwall.conf"
@@ -45,6 +46,7 @@ struct config {
     char *user; /* to run as; NULL: stay */
     char *enforce_at;            /* where the file says mode = enforce, "FILE:LINE"; NULL: it doesn't */
     size_t own_address_count;
+    struct dnsbl_config dnsbl;
 };
 
 /* Every default; a policy with the built-in tags, its domain set not sealed. false: out of memory. */

@@ -369,9 +369,36 @@ const struct config_key config_tag_keys[] = {
      .apply = apply_bool_word,
      .at = IN_TAG(exempt_authenticated),
      .words = authenticated_words},
+    ACTION("dnsbl", REASON_DNSBL),
+    {.name = "dnsbl-threshold", .apply = config_apply_weight, .at = IN_TAG(dnsbl_threshold)},
+    {.name = "dnsbl-unknown", .apply = apply_action, .at = IN_TAG(dnsbl_unknown), .words = action_words},
     {.name = "rcpt-limit", .apply = apply_u32, .at = IN_TAG(rcpt_limit), .least = 0, .most = 1000000},
     {.name = "ban-after", .apply = apply_u32, .at = IN_TAG(ban_after), .least = 0, .most = 65535},
     {.name = "ban-for", .apply = apply_seconds, .at = IN_TAG(ban_for_s), .least = (uint64_t)NS_PER_S, .most = 30 * DAY},
+    {.name = NULL},
+};
+
+#define IN_ZONE(member) offsetof(struct dnsbl_zone, member)
+#define MS              ((uint64_t)NS_PER_MS)
+
+const struct config_key config_zone_keys[] = {
+    {.name = "codes", .list = true, .apply = config_apply_codes},
+    {.name = "weight", .apply = config_apply_weight, .at = IN_ZONE(weight)},
+    {.name = "ipv4", .apply = apply_flag, .at = IN_ZONE(ipv4)},
+    {.name = "ipv6", .apply = apply_flag, .at = IN_ZONE(ipv6)},
+    {.name = "timeout", .apply = apply_duration, .at = IN_ZONE(timeout_ns), .least = 100 * MS, .most = 60000 * MS},
+    {.name = "check-every", .apply = apply_duration, .at = IN_ZONE(check_every_ns), .least = 1000 * MS, .most = DAY},
+    {.name = "retry", .apply = apply_duration, .at = IN_ZONE(retry_ns), .least = 1000 * MS, .most = DAY},
+    {.name = NULL},
+};
+
+static const struct config_key dns_keys[] = {
+    {.name = "resolver", .apply = config_apply_resolver},
+    {.name = "wait", .apply = apply_duration, .at = IN_CONFIG(dnsbl.wait_ns), .least = 0, .most = 30000 * MS},
+    {.name = "cache", .apply = apply_u32, .at = IN_CONFIG(dnsbl.cache_entries), .least = 16, .most = 1048576},
+    {.name = "ttl-least", .apply = apply_duration, .at = IN_CONFIG(dnsbl.ttl_least_ns), .least = 1000 * MS, .most = DAY},
+    {.name = "ttl-most", .apply = apply_duration, .at = IN_CONFIG(dnsbl.ttl_most_ns), .least = 1000 * MS, .most = DAY},
+    {.name = "exempt", .list = true, .apply = config_apply_exempt},
     {.name = NULL},
 };
 
@@ -382,6 +409,8 @@ const struct config_section config_sections[] = {
     {.name = "networks", .keys = no_keys, .learns = true},
     {.name = "tag", .keys = config_tag_keys, .titled = true},
     {.name = "limits", .keys = limits_keys},
+    {.name = "dns", .keys = dns_keys},
+    {.name = "dnsbl", .keys = config_zone_keys, .titled = true},
     {.name = "syslog", .keys = syslog_keys},
     {.name = NULL},
 };

@@ -9,11 +9,18 @@
 /* iptables' multiport takes 15. */
 #define CONFIG_PORTS_MAX    (ENGINE_PORTS_MAX < 15 ? ENGINE_PORTS_MAX : 15)
 
-extern const struct config_key config_tag_keys[];
+extern const struct config_key config_tag_keys[], config_zone_keys[];
 
 /* config_tags.c: the tag sections, then the networks that name them. */
 RW_CHECK bool config_read_tags(struct config_reader *, cfg_t *root);
 RW_CHECK bool config_read_networks(struct config_reader *, cfg_t *root);
+
+/* config_dnsbl.c: the dnsbl sections; and as struct config_key's apply. */
+RW_CHECK bool config_read_zones(struct config_reader *, cfg_t *root);
+bool config_apply_codes(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
+bool config_apply_weight(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
+bool config_apply_resolver(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
+bool config_apply_exempt(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
 
 /* config_domains.c, as struct config_key's apply. */
 bool config_apply_domain(struct config_reader *, const struct config_key *, void *subject, const struct setting *);

@@ -92,7 +92,7 @@ __attribute__((format(printf, 2, 0))) static void take_error(cfg_t *cfg, const c
         if (is_unknown && strcmp(cfg->name, "networks") == 0 && *name != '\0' && strlen(name) < TAG_NAME_MAX)
             snprintf(reading.unknown, sizeof(reading.unknown), "%s", name);
         else
-            snprintf(text, sizeof(text), is_unknown ? "unknown key '%.100s'" : "tag '%.100s' is there twice", name);
+            snprintf(text, sizeof(text), is_unknown ? "unknown key '%.100s'" : "'%.100s' is there twice", name);
     } else {
         vsnprintf(text, sizeof(text), format, again);
     }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nfq/dnsbl/zone.h"
 
-#include "kmod-free/policy.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +33,60 @@ void dnsbl_zone_defaults(struct dnsbl_zone *z)
         .check_every_ns = 600 * NS_PER_S,
         .retry_ns = 60 * NS_PER_S,
     };
+}
+
+void dnsbl_config_defaults(struct dnsbl_config *c)
+{
+    *c = (struct dnsbl_config){
+        .wait_ns = 500 * NS_PER_MS,
+        .cache_entries = 16384,
+        .ttl_least_ns = 60 * NS_PER_S,
+        .ttl_most_ns = 3600 * NS_PER_S,
+    };
+}
+
+void dnsbl_config_free(struct dnsbl_config *c)
+{
+    free(c->resolver);
+    free(c->exempt);
+    *c = (struct dnsbl_config){0};
+}
+
+bool dnsbl_config_exempt(struct dnsbl_config *c, const struct network *n)
+{
+    struct network *grown = realloc(c->exempt, (c->exempt_count + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return false;
+    c->exempt = grown;
+    c->exempt[c->exempt_count++] = *n;
+    return true;
+}
+
+bool dnsbl_exempt(const struct dnsbl_config *c, const struct ip_addr *a)
+{
+    static const struct network never[] = {
+        {.addr = {4, {0}}, .prefix = 8},
+        {.addr = {4, {10}}, .prefix = 8},
+        {.addr = {4, {100, 64}}, .prefix = 10},
+        {.addr = {4, {127}}, .prefix = 8},
+        {.addr = {4, {169, 254}}, .prefix = 16},
+        {.addr = {4, {172, 16}}, .prefix = 12},
+        {.addr = {4, {192, 168}}, .prefix = 16},
+        {.addr = {4, {224}}, .prefix = 3},
+        {.addr = {6, {0}}, .prefix = 96}, /* ::, ::1 */
+        {.addr = {6, {0xfc}}, .prefix = 7},
+        {.addr = {6, {0xfe, 0x80}}, .prefix = 10},
+        {.addr = {6, {0xff}}, .prefix = 8},
+    };
+
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        if (network_has(&never[i], a))
+            return true;
+    for (size_t i = 0; i < c->exempt_count; i++)
+        if (network_has(&c->exempt[i], a))
+            return true;
+    return false;
 }
 
 static bool label_char(uint8_t c)

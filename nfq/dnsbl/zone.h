@@ -12,12 +12,12 @@
 #define RCPTWALL_DNSBL_ZONE_H
 
 #include "kmod-free/clock.h"
-#include "kmod-free/packet.h"
+#include "kmod-free/policy.h"
 
-#define DNSBL_ZONES_MAX     16
+#define DNSBL_ZONES_MAX     POLICY_LISTS_MAX
 #define DNSBL_CODES_MAX     16
 /* The longest reversed address (64 characters, RFC 5782 2.4) and this make a name that DNS can carry (253). */
-#define DNSBL_ZONE_NAME_MAX 188
+#define DNSBL_ZONE_NAME_MAX POLICY_LIST_NAME_MAX
 
 /* IPv4 addresses in host byte order, both ends included. */
 struct dnsbl_range {
@@ -34,6 +34,31 @@ struct dnsbl_zone {
     int64_t check_every_ns; /* between two looks at whether the zone is sane */
     int64_t retry_ns;       /* the same while it is switched off */
 };
+
+#define DNSBL_EXEMPT_MAX 1024
+
+/* All that is configured. */
+struct dnsbl_config {
+    struct dnsbl_zone zones[DNSBL_ZONES_MAX];
+    size_t zone_count;
+    char *resolver;         /* owned; NULL: what /etc/resolv.conf says. resolver_new's form */
+    int64_t wait_ns;        /* how long MAIL or RCPT may be held back for an answer */
+    uint32_t cache_entries; /* addresses */
+    int64_t ttl_least_ns, ttl_most_ns;
+    struct network *exempt; /* owned; never asked about, whatever their tag */
+    size_t exempt_count;
+};
+
+/* No zones; 500 ms, 16,384 addresses, 1 min to 1 h. */
+void dnsbl_config_defaults(struct dnsbl_config *);
+void dnsbl_config_free(struct dnsbl_config *);
+/* false: out of memory. */
+RW_CHECK bool dnsbl_config_exempt(struct dnsbl_config *, const struct network *);
+/*
+ * Is this address never asked about? Beside those that are configured: whatever can't be a client from
+ * the Internet (loopback, link-local, private, shared: no list can know them, and asking would tell them to it).
+ */
+bool dnsbl_exempt(const struct dnsbl_config *, const struct ip_addr *);
 
 /* Defaults: weight 1, IPv4 only, 127.0.0.2-254, 3 s, 10 min, 1 min. */
 void dnsbl_zone_defaults(struct dnsbl_zone *);

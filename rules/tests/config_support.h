@@ -68,6 +68,10 @@ static inline void same_settings(const struct config *a, const struct config *b)
     assert_int_equal(a->syslog_level, b->syslog_level);
     assert_int_equal(a->alert_interval_ns, b->alert_interval_ns);
     assert_int_equal(a->log_rcpt, b->log_rcpt);
+    assert_int_equal(a->dnsbl.wait_ns, b->dnsbl.wait_ns);
+    assert_int_equal(a->dnsbl.cache_entries, b->dnsbl.cache_entries);
+    assert_int_equal(a->dnsbl.ttl_least_ns, b->dnsbl.ttl_least_ns);
+    assert_int_equal(a->dnsbl.ttl_most_ns, b->dnsbl.ttl_most_ns);
 }
 
 #endif

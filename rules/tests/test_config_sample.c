@@ -31,9 +31,9 @@ static struct bytes load_sample(char **to_free)
 static bool looks_like_config(const char *at)
 {
     at += strspn(at, " ");
-    if (strncmp(at, "tag ", 4) == 0 || *at == '}')
+    if (strncmp(at, "tag ", 4) == 0 || strncmp(at, "dnsbl ", 6) == 0 || *at == '}')
         return true;
-    size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyz-");
+    size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-");
     return key > 0 && strncmp(at + key, " = ", 3) == 0;
 }
 
@@ -65,6 +65,11 @@ static void the_sample_as_it_is(void **state)
     free(text);
 }
 
+static const char *title_of(const char *section)
+{
+    return strcmp(section, "tag") == 0 ? "outside" : "bl.example.org";
+}
+
 /* Every key of the parser is in the sample; an unknown one in the sample wouldn't parse. */
 static void the_sample_is_complete(void **state)
 {
@@ -81,7 +86,7 @@ static void the_sample_is_complete(void **state)
         fail_msg("%s", error);
     for (const struct config_section *s = config_sections; s->name != NULL; s++) {
         cfg_t *section = *s->name == '\0' ? root
-                         : s->titled      ? cfg_gettsec(root, s->name, "outside")
+                         : s->titled      ? cfg_gettsec(root, s->name, title_of(s->name))
                                           : cfg_getsec(root, s->name);
         assert_non_null(section);
         for (const struct config_key *key = s->keys; key->name != NULL; key++) {
@@ -116,6 +121,13 @@ static void the_sample_tells_the_defaults(void **state)
     assert_non_null(c.event_file);
     assert_non_null(c.user);
     c.policy->tags[3] = (struct policy_tag){0};
+    struct dnsbl_zone zone;
+    dnsbl_zone_defaults(&zone);
+    assert_int_equal(c.dnsbl.zone_count, 1);
+    assert_true(dnsbl_zone_name(&zone, "bl.example.org"));
+    assert_memory_equal(&zone, &c.dnsbl.zones[0], sizeof zone);
+    assert_string_equal(c.dnsbl.resolver, "127.0.0.1:53");
+    assert_int_equal(c.dnsbl.exempt_count, 1);
     assert_true(config_defaults(&plain));
     same_settings(&plain, &c);
     config_free(&c);
