@@ -37,9 +37,12 @@ static bool valid(const struct policy *p)
         if (memchr(p->tags[i].name, '\0', sizeof p->tags[i].name) == NULL)
             return false;
         for (unsigned r = 0; r < REASON_COUNT; r++)
-            if (p->tags[i].on[r] > ACTION_DROP)
+            if (p->tags[i].on[r] > ACTION_DROP || p->tags[i].dnsbl_unknown > ACTION_DROP)
                 return false;
     }
+    for (unsigned i = 0; i < POLICY_LISTS_MAX; i++)
+        if (memchr(p->lists[i], '\0', sizeof p->lists[i]) == NULL)
+            return false;
     for (size_t i = 0; i < p->network_count; i++)
         if (p->networks[i].prefix > 128 || p->networks[i].tag > TAGS_MAX)
             return false;
