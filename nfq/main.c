@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"rules", command_rules, "print the firewall rules that belong to a configuration"},
     {"status", command_status, "ask a running daemon how it is"},
     {"dnsbl", command_dnsbl, "is this address on a DNS blocklist, and are the lists sane?"},
+    {"probe", command_probe, "does your own server relay? The classic forms, never DATA"},
     {"version", command_version, "print version, libraries and build options"},
 };
 
