@@ -170,6 +170,7 @@ static void session_begin(struct engine *e, uint32_t flow, const struct frame *f
     tcp_start(&s->tcp);
     smtp_start(&s->smtp, midstream ? SMTP_MIDSTREAM : SMTP_FROM_BANNER);
     e->count.flows++;
+    dnsbl_begin(e, flow);
 }
 
 void engine_session_end(struct engine *e, uint32_t flow)
@@ -299,7 +300,7 @@ static struct verdict let_through(struct engine *e, uint32_t flow, enum role fro
     struct verdict v = pass();
     if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
         struct seq barrier = end->stream.read;
-        if (seq_after(end->passed_high, barrier) && !(s->is_excused && !seq_after(end->passed_high, s->excused))) {
+        if (!s->dnsbl_waits && seq_after(end->passed_high, barrier) && !(s->is_excused && !seq_after(end->passed_high, s->excused))) {
             judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
             if (s->condemned)
                 return condemned(e, flow, from);

@@ -39,6 +39,24 @@ struct reset_sink {
     void *ctx;
 };
 
+/*
+ * Whom the engine asks whether a client is listed: at once, and without waiting. The answer comes by engine_tell.
+ * ask: false: nobody can answer. NULL: nobody is asked.
+ */
+struct ask_sink {
+    bool (*ask)(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client);
+    void *ctx;
+};
+
+/* An answer. flow and flow_id as they were asked with. */
+struct dnsbl_told {
+    uint64_t flow_id;
+    uint32_t flow;
+    int32_t score;
+    uint32_t lists;  /* bits of the lists that have it, as in policy's lists */
+    bool incomplete; /* not all lists answered */
+};
+
 struct engine_config {
     enum stance stance;
     bool live;                   /* a session picked up under way is judged as such (REASON_MIDSTREAM) */
@@ -61,6 +79,8 @@ struct engine_config {
     bool want_session_events;
     bool want_reply_events;      /* EVENT_REPLY: offline, what became of each RCPT */
     struct event_sink sink;
+    struct ask_sink asks;
+    int64_t dnsbl_wait_ns; /* GUARD: how long a client's commands may be held back for an answer */
     struct reset_sink resets;
 };
 
@@ -101,6 +121,9 @@ struct verdict {
     enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
 };
 
+/* Whatever flow it is for: one that is over is passed over. Between two frames. */
+void engine_tell(struct engine *, const struct dnsbl_told *);
+
 /* Exactly one verdict a frame. Never blocks, never allocates. */
 RW_CHECK struct verdict engine_feed(struct engine *, const struct frame *);
 /* The last frame fed, decoded, and its bytes: for rewrite_*. Borrowed from that frame; offline, from the datagram
@@ -122,6 +145,7 @@ struct engine_counters {
     uint64_t flows, smtp_flows, flows_refused, flows_evicted;
     uint64_t rcpts, external_rcpts, messages, events;
     uint64_t alerts[REASON_COUNT];
+    uint64_t dnsbl_asked, dnsbl_listed, dnsbl_late; /* late: went on without an answer */
     uint64_t passed, clipped, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;

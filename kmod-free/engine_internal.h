@@ -17,6 +17,15 @@ struct note {
     uint8_t helo[NOTE_HELO_MAX], mail[NOTE_MAIL_MAX];
 };
 
+/* What DNS blocklists say of a session's client. */
+enum dnsbl_opinion {
+    DNSBL_NOT_ASKED,
+    DNSBL_PENDING,
+    DNSBL_CLEAN,
+    DNSBL_LISTED,
+    DNSBL_UNKNOWN, /* no answer, or not in time */
+};
+
 /* What the engine knows of the flow with the same index. */
 struct session {
     struct tcp tcp;
@@ -38,6 +47,11 @@ struct session {
     bool port_known;            /* its server port is configured; else SMTP must be recognised first */
     bool is_excused;
     bool midstream;
+    uint8_t dnsbl;              /* enum dnsbl_opinion */
+    bool dnsbl_due;             /* MAIL, RCPT or STARTTLS was said: now it counts */
+    bool dnsbl_waits;           /* client_waits, and for this only */
+    uint32_t lists;             /* that have the client */
+    struct mono held_since;     /* valid if not 0 */
     bool client_waits;          /* the dialogue stands at a barrier (D2) */
     bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
     uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
@@ -88,6 +102,12 @@ void judge_gap(struct engine *, uint32_t flow, enum role from);
 void judge_rest(struct engine *, uint32_t flow);
 /* Something broke a promise. rcpt may be NULL. */
 void judge_raise(struct engine *, uint32_t flow, enum reason, const struct recipient *rcpt, uint32_t ordinal);
+
+/* engine_dnsbl.c: a session begins; the client does what a listed one mustn't. */
+void dnsbl_begin(struct engine *, uint32_t flow);
+void dnsbl_due(struct engine *, uint32_t flow);
+/* Must the client's further commands wait for an answer? */
+RW_CHECK bool dnsbl_holds(struct engine *, uint32_t flow);
 
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);

@@ -20,6 +20,7 @@ void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const stru
         .tag = s->tag,
         .reason = reason,
         .authenticated = s->smtp.facts.auth_succeeded,
+        .dnsbl_unknown = s->dnsbl == DNSBL_UNKNOWN,
     };
     enum action action = policy_judge(e->policy, &facts);
     if (action <= ACTION_ACCEPT || !counts(s))
@@ -97,8 +98,10 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
         break;
     case SMTP_SAW_MAIL:
         report_note_mail(e, s, reverse_path_shown(ev->text));
+        dnsbl_due(e, flow);
         break;
     case SMTP_SAW_RCPT:
+        dnsbl_due(e, flow);
         saw_rcpt(e, flow, ev);
         break;
     case SMTP_SAW_RCPT_REPLY:
@@ -111,6 +114,7 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
         e->count.messages++;
         break;
     case SMTP_SAW_STARTTLS:
+        dnsbl_due(e, flow);
         judge_raise(e, flow, REASON_STARTTLS, NULL, 0);
         break;
     case SMTP_SAW_TROUBLE:
@@ -151,11 +155,15 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, boo
     if (!end->started)
         return false;
     if (from == ROLE_CLIENT)
-        s->client_waits = false;
+        s->client_waits = s->dnsbl_waits = false;
     for (;;) {
         struct bytes in;
         if (s->condemned || !offer(e, &end->stream, gathered, &in))
             return moved;
+        if (from == ROLE_CLIENT && dnsbl_holds(e, flow)) {
+            s->client_waits = s->dnsbl_waits = true;
+            return moved;
+        }
         if (by_line)
             keep_line(&in);
         size_t offered = in.len;
@@ -261,7 +269,7 @@ void judge_gap(struct engine *e, uint32_t flow, enum role from)
     if (!seq_after(to, end->stream.next))
         return;
     uint32_t lost = (uint32_t)seq_diff(to, end->stream.next);
-    if (from == ROLE_CLIENT && s->client_waits)
+    if (from == ROLE_CLIENT && s->client_waits && !s->dnsbl_waits)
         smtp_gap(&s->smtp, ROLE_SERVER); /* the reply that the client had is one that we didn't get */
     cut_off(e, flow, from);
     smtp_gap(&s->smtp, from);

@@ -111,12 +111,32 @@ void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t co
     emit(e, ev);
 }
 
+static void put_lists(struct engine *e, struct event *ev, uint32_t lists)
+{
+    char names[EVENT_LISTS_MAX + 1];
+    size_t used = 0;
+
+    for (size_t i = 0; i < POLICY_LISTS_MAX; i++) {
+        size_t len = strlen(e->policy->lists[i]);
+        if ((lists >> i & 1) == 0 || used + len + 2 > sizeof names)
+            continue;
+        if (used > 0)
+            names[used++] = ',';
+        memcpy(names + used, e->policy->lists[i], len);
+        used += len;
+    }
+    if (used > 0)
+        event_put(ev, &ev->lists, bytes_of(names, used), EVENT_LISTS_MAX);
+}
+
 void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum action action, const struct recipient *r,
                   uint32_t ordinal)
 {
     struct event *ev = begin(e, flow, EVENT_ALERT);
     if (r)
         put_recipient(ev, r, ordinal);
+    if (reason == REASON_DNSBL)
+        put_lists(e, ev, e->sessions[flow].lists);
     ev->reason = reason;
     ev->action = action;
     emit(e, ev);

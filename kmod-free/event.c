@@ -52,5 +52,6 @@ bool event_valid(const struct event *ev, size_t size)
     for (size_t i = 0; i < ev->domain_count; i++)
         if (!span_valid(ev, &ev->domains[i]))
             return false;
-    return span_valid(ev, &ev->helo) && span_valid(ev, &ev->mail_from) && span_valid(ev, &ev->rcpt_to);
+    return span_valid(ev, &ev->helo) && span_valid(ev, &ev->mail_from) && span_valid(ev, &ev->rcpt_to) &&
+           span_valid(ev, &ev->lists);
 }

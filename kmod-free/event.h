@@ -31,7 +31,8 @@ struct event_span {
 #define EVENT_HELO_MAX 255
 #define EVENT_MAIL_MAX 512
 #define EVENT_RCPT_MAX 1024
-#define EVENT_TEXT (EVENT_HELO_MAX + EVENT_MAIL_MAX + EVENT_RCPT_MAX + RECIPIENT_TEXT)
+#define EVENT_LISTS_MAX 400
+#define EVENT_TEXT (EVENT_HELO_MAX + EVENT_MAIL_MAX + EVENT_RCPT_MAX + EVENT_LISTS_MAX + RECIPIENT_TEXT)
 
 struct event_session { /* EVENT_SESSION */
     uint64_t packets[2], bytes[2]; /* by enum role; payload bytes */
@@ -60,6 +61,7 @@ struct event {
     enum role gap_from;
     struct event_session session;
     struct event_span helo, mail_from, rcpt_to;
+    struct event_span lists; /* EVENT_ALERT, REASON_DNSBL: names, separated by commas */
     struct event_span domains[RECIPIENT_DOMAINS];
     uint8_t domain_count;
     uint16_t text_len;

@@ -176,5 +176,7 @@ enum action policy_judge(const struct policy *p, const struct policy_facts *fact
     const struct policy_tag *tag = policy_tag(p, facts->tag);
     if (facts->reason == REASON_EXTERNAL_RCPT && facts->authenticated && tag->exempt_authenticated)
         return ACTION_ACCEPT;
+    if (facts->reason == REASON_DNSBL && facts->dnsbl_unknown)
+        return tag->dnsbl_unknown;
     return tag->on[facts->reason];
 }

@@ -101,6 +101,7 @@ struct policy_facts {
     uint8_t tag;
     enum reason reason;
     bool authenticated;
+    bool dnsbl_unknown; /* REASON_DNSBL: not listed, but nobody knows */
 };
 
 /* What the tag says to this reason. */

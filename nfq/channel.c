@@ -148,6 +148,10 @@ static bool message_valid(const struct message *m, size_t len)
                memchr(m->is.summary.needs_restart, '\0', STATUS_TEXT_MAX) != NULL;
     case MESSAGE_QUEUE:
         return len == sizeof m->is.queue;
+    case MESSAGE_ASK:
+        return len == sizeof m->is.ask && address_valid(&m->is.ask.client);
+    case MESSAGE_TOLD:
+        return len == sizeof m->is.told;
     }
     return false;
 }

@@ -83,6 +83,16 @@ enum message_kind {
     MESSAGE_LOSSES,   /* reporter to supervisor */
     MESSAGE_SUMMARY,  /* supervisor to status server */
     MESSAGE_QUEUE,
+    MESSAGE_ASK,  /* worker to dnsbl_service */
+    MESSAGE_TOLD, /* ... and back */
+};
+
+/* Is this client listed? */
+struct dnsbl_ask {
+    uint32_t who; /* the worker's number, from 0 */
+    uint32_t flow;
+    uint64_t flow_id;
+    struct ip_addr client;
 };
 
 #define MESSAGE_TEXT_MAX 1024
@@ -129,6 +139,8 @@ struct message {
         struct reporter_losses losses;
         struct status_summary summary;
         struct status_queue queue;
+        struct dnsbl_ask ask;
+        struct dnsbl_told told;
         struct {
             int32_t priority;            /* LOG_WARNING and so on */
             char line[MESSAGE_TEXT_MAX]; /* NUL-terminated */

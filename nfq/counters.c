@@ -64,6 +64,9 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     w->take(w->ctx, "", "urgent", c->urgent);
     w->take(w->ctx, "", "gaps", c->gaps);
     w->take(w->ctx, "", "gap_bytes", c->gap_bytes);
+    w->take(w->ctx, "", "dnsbl_asked", c->dnsbl_asked);
+    w->take(w->ctx, "", "dnsbl_listed", c->dnsbl_listed);
+    w->take(w->ctx, "", "dnsbl_late", c->dnsbl_late);
     uint64_t alerts = 0;
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
         alerts += c->alerts[i];

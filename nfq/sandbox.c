@@ -70,6 +70,8 @@ static int landlock(enum sandbox kind, const char *const *folders, size_t count)
     struct ruleset r = all_of((int)abi);
     if (kind == SANDBOX_SUPERVISOR)
         r.net = r.scoped = 0; /* sends RSTs from TCP sockets, and signals */
+    if (kind == SANDBOX_DNSBL)
+        r.net = 0; /* truncated answers come by TCP */
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &r, sizeof r, 0);
     if (ruleset < 0)
         return -errno;
@@ -107,6 +109,11 @@ static const int common_calls[] = {
 };
 /* syslogd was started again; the supervisor died, and what is left must be told soon. */
 static const int reporter_calls[] = {SCMP_SYS(connect), SCMP_SYS(alarm), SCMP_SYS(setitimer), SCMP_SYS(fcntl)};
+/* c-ares: sockets as it needs them. */
+static const int dnsbl_calls[] = {
+    SCMP_SYS(connect),    SCMP_SYS(bind),        SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
+    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(fcntl),      SCMP_SYS(ioctl),
+};
 static const int status_calls[] = {SCMP_SYS(accept4), SCMP_SYS(accept)};
 /* Reads the configuration, opens queues, sends RSTs, starts children and lets them narrow themselves down. */
 static const int supervisor_calls[] = {
@@ -115,7 +122,8 @@ static const int supervisor_calls[] = {
     SCMP_SYS(faccessat),   SCMP_SYS(faccessat2),   SCMP_SYS(getdents64),   SCMP_SYS(fcntl),
     SCMP_SYS(ioctl),       SCMP_SYS(unlink),       SCMP_SYS(unlinkat),     SCMP_SYS(memfd_create),
     SCMP_SYS(ftruncate),   SCMP_SYS(socketpair),   SCMP_SYS(bind),         SCMP_SYS(connect),
-    SCMP_SYS(setsockopt),  SCMP_SYS(getsockopt),   SCMP_SYS(getsockname),  SCMP_SYS(fork),
+    SCMP_SYS(setsockopt),  SCMP_SYS(getsockopt),   SCMP_SYS(getsockname),  SCMP_SYS(getpeername),
+    SCMP_SYS(fork),
     SCMP_SYS(vfork),       SCMP_SYS(wait4),        SCMP_SYS(kill),         SCMP_SYS(set_robust_list),
     SCMP_SYS(rseq),        SCMP_SYS(capget),       SCMP_SYS(capset),       SCMP_SYS(prctl),
     SCMP_SYS(prlimit64),   SCMP_SYS(setrlimit),    SCMP_SYS(getuid),       SCMP_SYS(geteuid),
@@ -165,6 +173,11 @@ static int allow_kind(scmp_filter_ctx filter, enum sandbox kind)
         return 0;
     case SANDBOX_STATUS:
         return ALLOW(filter, status_calls);
+    case SANDBOX_DNSBL:
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+        if (error == 0)
+            error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+        return error < 0 ? error : ALLOW(filter, dnsbl_calls);
     case SANDBOX_REPORTER:
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
         return error < 0 ? error : ALLOW(filter, reporter_calls);

@@ -28,6 +28,7 @@ enum sandbox {
     SANDBOX_SUPERVISOR = 1, /* may read files, and write those below its folders */
     SANDBOX_WORKER,         /* talks to what is open already */
     SANDBOX_REPORTER,       /* also: Unix sockets (syslog may be started again) */
+    SANDBOX_DNSBL,          /* also: questions to name servers */
     SANDBOX_STATUS,         /* also: accepts connections */
 };
 

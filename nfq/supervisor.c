@@ -206,6 +206,9 @@ static void finish(struct supervisor *s)
     if (s->started)
         supervisor_say(s, LOG_NOTICE, "stopped closes=%llu closes_failed=%llu", (unsigned long long)s->status.closes,
                        (unsigned long long)s->status.closes_failed);
+    if (s->asker.pid > 0)
+        kill(s->asker.pid, SIGKILL); /* it has nothing that would be missed */
+    supervisor_dnsbl_forget(s);
     supervisor_close(&s->events[1]);
     supervisor_close(&s->texts[1]);
     supervisor_close(&s->facts[1]);
@@ -272,7 +275,7 @@ static bool prepare(struct supervisor *s)
     s->self = getpid();
     s->count = (size_t)(c->queue_last - c->queue_first) + 1;
     for (size_t i = 0; i < s->count; i++)
-        s->slots[i] = (struct slot){.queue = (uint16_t)(c->queue_first + i), .control = -1};
+        s->slots[i] = (struct slot){.queue = (uint16_t)(c->queue_first + i), .control = -1, .answers = {-1, -1}};
     s->first_flow_id = ((uint64_t)randombytes_random() << 4) + 1;
     s->listing = open(QUEUE_LISTING_PATH, O_RDONLY | O_CLOEXEC); /* root's only: before the change */
     if (privileges_keep(PRIVILEGE_NET_ADMIN | PRIVILEGE_NET_BIND, &s->setup->become) < 0) {
@@ -282,7 +285,8 @@ static bool prepare(struct supervisor *s)
     if (!enter_sandbox(s))
         return false;
     if (!set_signals(s) || channel_pair(s->events) < 0 || channel_pair(s->texts) < 0 || channel_pair(s->facts) < 0 ||
-        !supervisor_start_reporter(s) || !supervisor_start_teller(s)) {
+        !supervisor_dnsbl_begin(s) || !supervisor_start_reporter(s) || !supervisor_start_teller(s) ||
+        !supervisor_start_asker(s)) {
         fprintf(stderr, "rcptwall: can't set up its processes: %s\n", strerror(errno));
         return false;
     }
@@ -311,6 +315,7 @@ int supervisor_run(const struct supervisor_setup *setup)
         .events = {-1, -1},
         .texts = {-1, -1},
         .facts = {-1, -1},
+        .asks = {-1, -1},
         .text = {.fd = -1},
         .fact = {.fd = -1},
         .signals = -1,

@@ -25,7 +25,7 @@
 #define COUNTERS_LINE      4096
 
 /* In a new child: what is the supervisor's own must not be held open here. */
-static void forget_supervisor(struct supervisor *s)
+void supervisor_forget(struct supervisor *s)
 {
     supervisor_close(&s->signals);
     supervisor_close(&s->listing);
@@ -45,7 +45,8 @@ bool supervisor_start_reporter(struct supervisor *s)
     s->reporter.pid = fork();
     if (s->reporter.pid != 0)
         return s->reporter.pid > 0;
-    forget_supervisor(s);
+    supervisor_forget(s);
+    supervisor_dnsbl_forget(s);
     supervisor_close(&s->events[1]); /* or it would wait for itself to end */
     supervisor_close(&s->facts[0]);
     if (s->setup->control >= 0)
@@ -71,7 +72,8 @@ bool supervisor_start_teller(struct supervisor *s)
     s->teller.pid = fork();
     if (s->teller.pid != 0)
         return s->teller.pid > 0;
-    forget_supervisor(s);
+    supervisor_forget(s);
+    supervisor_dnsbl_forget(s);
     supervisor_close(&s->events[0]);
     supervisor_close(&s->events[1]);
     supervisor_close(&s->texts[0]);
@@ -94,8 +96,17 @@ static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, str
         /* below 2^53, so that JavaScript keeps it exact */
         .first_flow_id = s->first_flow_id + ((uint64_t)(slot - s->slots) << 46) + ((uint64_t)slot->generation << 36),
         .supervisor = s->self,
+        .asks = s->asks[1],
+        .answers = slot->answers[0],
+        .number = (uint32_t)(slot - s->slots),
     };
-    forget_supervisor(s);
+    supervisor_forget(s);
+    supervisor_close(&s->asks[0]);
+    for (size_t i = 0; i < s->count; i++) {
+        supervisor_close(&s->slots[i].answers[1]);
+        if (&s->slots[i] != slot)
+            supervisor_close(&s->slots[i].answers[0]);
+    }
     supervisor_close(&s->events[0]);
     supervisor_close(&s->texts[0]);
     supervisor_close(&s->facts[0]);
@@ -250,6 +261,8 @@ void supervisor_listen(struct supervisor *s, struct slot *slot)
         case MESSAGE_LOSSES:
         case MESSAGE_SUMMARY:
         case MESSAGE_QUEUE:
+        case MESSAGE_ASK:
+        case MESSAGE_TOLD:
             break; /* not on this channel */
         }
     }
@@ -308,6 +321,11 @@ void supervisor_reap(struct supervisor *s)
             if (!s->stopping)
                 supervisor_say(s, LOG_ERR, "the status server died; starting another one");
         }
+        if (pid == s->asker.pid) {
+            s->asker.pid = 0;
+            if (!s->stopping)
+                supervisor_say(s, LOG_ERR, "the process that asks DNS blocklists died; starting another one");
+        }
         for (size_t i = 0; i < s->count; i++)
             if (s->slots[i].pid == pid)
                 worker_ended(s, &s->slots[i], status);
@@ -322,6 +340,8 @@ void supervisor_restart_due(struct supervisor *s, struct mono now)
         supervisor_say(s, LOG_ERR, "the reporter was started again; alerts may have been lost");
     if (s->teller.pid == 0 && !mono_before(now, mono_add(s->teller.started, PAUSE_NS)))
         (void)supervisor_start_teller(s);
+    if (s->asker.pid == 0 && !mono_before(now, mono_add(s->asker.started, PAUSE_NS)))
+        (void)supervisor_start_asker(s);
     for (size_t i = 0; i < s->count; i++) {
         struct slot *slot = &s->slots[i];
         if (slot->pid != 0 || mono_before(now, slot->retry_at))

@@ -12,6 +12,7 @@ struct slot {
     uint16_t queue;
     pid_t pid;   /* 0: none */
     int control; /* our end of its channel; -1: none */
+    int answers[2]; /* from dnsbl_service to it; -1: nobody asks */
     bool ready;
     bool last_told; /* its last report was printed */
     bool loss_told; /* it was said that messages of this worker were lost */
@@ -36,7 +37,8 @@ struct supervisor {
     struct slot slots[SUPERVISOR_QUEUES_MAX];
     size_t count;
     pid_t self;
-    struct helper reporter, teller;
+    struct helper reporter, teller, asker;
+    int asks[2]; /* all workers to dnsbl_service; -1: no DNS blocklists */
     int events[2], texts[2], facts[2]; /* to reporter and status server; both ends stay open so that they can be replaced */
     struct channel text, fact;
     int event_file;
@@ -60,6 +62,14 @@ void supervisor_close(int *fd);
 
 /* supervisor_children.c */
 bool supervisor_start_reporter(struct supervisor *);
+/* supervisor_dnsbl.c: who asks DNS blocklists, and the channels that lead there. */
+RW_CHECK bool supervisor_dnsbl_begin(struct supervisor *);
+/* Makes no process where there is nothing to ask. */
+bool supervisor_start_asker(struct supervisor *);
+/* In a child that has nothing to do with it; and when all is over. */
+void supervisor_dnsbl_forget(struct supervisor *);
+/* In every new child: closes what is the supervisor's own. */
+void supervisor_forget(struct supervisor *);
 /* false only if there should be one and it can't be started. */
 bool supervisor_start_teller(struct supervisor *);
 /* Takes the queue over and starts its worker. 0, or -errno and a reason in `error`. */

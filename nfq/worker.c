@@ -19,6 +19,7 @@
 #define OUTBOX_BYTES  ((64 << 10) + VERDICT_MESSAGE_MAX)
 #define TICK_NS       (10 * NS_PER_MS)
 /* On SIGTERM: how long to go on answering what waits, and how long the last messages may wait for room. */
+#define ANSWERS_A_TURN 64
 #define DRAIN_NS      NS_PER_S
 #define LAST_WORDS_NS (2 * NS_PER_S)
 
@@ -30,7 +31,7 @@ struct worker {
     bool enforce;
     struct outbox out;
     uint8_t *scratch;
-    struct channel events, control;
+    struct channel events, control, asks;
     struct close_request closes[QUEUE_BATCH]; /* asked for when the verdicts are through */
     size_t close_count;
     struct worker_counters count;
@@ -85,6 +86,23 @@ static void take_event(void *ctx, const struct event *ev)
 {
     struct worker *w = ctx;
     channel_send_event(&w->events, ev);
+}
+
+/* engine.h's ask_sink */
+static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
+{
+    struct worker *w = ctx;
+    const struct dnsbl_ask ask = {.who = w->setup->number, .flow = flow, .flow_id = flow_id, .client = *client};
+    return channel_send(&w->asks, MESSAGE_ASK, &ask, sizeof ask);
+}
+
+/* Before packets are judged: what they may have waited for. */
+static void take_answers(struct worker *w)
+{
+    static struct message m;
+    for (int i = 0; i < ANSWERS_A_TURN && channel_receive(w->setup->answers, &m) == 1; i++)
+        if (m.kind == MESSAGE_TOLD)
+            engine_tell(w->engine, &m.is.told);
 }
 
 /* All verdicts to the kernel, then all close requests to the supervisor. */
@@ -225,6 +243,8 @@ static int turn(struct worker *w, bool no_wait)
     }
     if (n < 0)
         return n;
+    if (w->setup->answers >= 0)
+        take_answers(w);
     for (int i = 0; i < n && r == 0; i++) {
         struct bytes datagram = queue_datagram(w->queue, (size_t)i), message;
         w->count.stranger += datagram.len == 0;
@@ -317,6 +337,9 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
     ec.want_reply_events = false;
     ec.first_flow_id = setup->first_flow_id;
     ec.sink = (struct event_sink){.take = take_event, .ctx = w};
+    if (setup->asks >= 0)
+        ec.asks = (struct ask_sink){.ask = ask_about, .ctx = w};
+    ec.dnsbl_wait_ns = setup->config->dnsbl.wait_ns;
     ec.resets = (struct reset_sink){.send = ask_again, .ctx = w};
     randombytes_buf(ec.hash_key, sizeof ec.hash_key);
     *w = (struct worker){
@@ -328,6 +351,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
         .scratch = malloc(0xffff),
         .events = {.fd = setup->events},
         .control = {.fd = setup->control},
+        .asks = {.fd = setup->asks},
     };
     if (w->out.at == NULL || w->scratch == NULL)
         return false;

@@ -37,6 +37,8 @@ struct worker_setup {
     struct queue queue;          /* open */
     bool enforce;
     int events, control; /* channel ends to send on */
+    int asks, answers;   /* channel ends to and from dnsbl_service; -1: no DNS blocklists */
+    uint32_t number;     /* who it is there */
     uint64_t first_flow_id;
     pid_t supervisor;
 };

@@ -58,6 +58,11 @@ void config_keep_fixed(struct config *fresh, const struct config *running, char 
         add(&n, "ports");
     fe->port_count = re->port_count;
     memcpy(fe->ports, re->ports, sizeof fe->ports);
+    if (!dnsbl_config_same(&fresh->dnsbl, &running->dnsbl)) {
+        add(&n, "dnsbl");
+        (void)!dnsbl_config_copy(&fresh->dnsbl, &running->dnsbl);
+    }
+    memcpy(fresh->policy->lists, running->policy->lists, sizeof fresh->policy->lists);
     keep_text(&n, "control-socket", &fresh->control_socket, running->control_socket);
     keep_text(&n, "control-group", &fresh->control_group, running->control_group);
     keep_text(&n, "user", &fresh->user, running->user);

@@ -182,6 +182,7 @@ static json_t *rcptwall_object(const struct event *ev)
         put_count(&m, "ordinal", ev->ordinal);
     put(&m, "action", json_string(action_name(ev->action)));
     put(&m, "reason", json_string(reason_name(ev->reason)));
+    put_span(&m, "lists", ev, &ev->lists);
     put(&m, "mode", json_string(ev->enforced ? "enforce" : "monitor"));
     if (ev->helo.cut || ev->mail_from.cut || ev->rcpt_to.cut)
         put(&m, "cut", cut_array(ev));

@@ -118,6 +118,7 @@ size_t event_to_line(const struct event *ev, uint64_t count, char *out, size_t r
     put_quoted(&l, "helo", ev, &ev->helo);
     put_quoted(&l, "from", ev, &ev->mail_from);
     put_quoted(&l, "rcpt", ev, &ev->rcpt_to);
+    put_quoted(&l, "lists", ev, &ev->lists);
     put_domains(&l, ev);
     put_via(&l, ev);
     snprintf(tail, sizeof tail, "%s count=%llu", l.cut ? " cut=yes" : "", (unsigned long long)count);

@@ -52,6 +52,37 @@ void dnsbl_config_free(struct dnsbl_config *c)
     *c = (struct dnsbl_config){0};
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool dnsbl_config_same(const struct dnsbl_config *a, const struct dnsbl_config *b)
+{
+    if (a->zone_count != b->zone_count || a->exempt_count != b->exempt_count || a->wait_ns != b->wait_ns ||
+        a->cache_entries != b->cache_entries || a->ttl_least_ns != b->ttl_least_ns || a->ttl_most_ns != b->ttl_most_ns)
+        return false;
+    return same_text(a->resolver, b->resolver) && memcmp(a->zones, b->zones, a->zone_count * sizeof a->zones[0]) == 0 &&
+           (a->exempt_count == 0 || memcmp(a->exempt, b->exempt, a->exempt_count * sizeof *a->exempt) == 0);
+}
+
+bool dnsbl_config_copy(struct dnsbl_config *to, const struct dnsbl_config *from)
+{
+    struct dnsbl_config copy = *from;
+
+    copy.resolver = from->resolver != NULL ? strdup(from->resolver) : NULL;
+    copy.exempt = from->exempt_count > 0 ? malloc(from->exempt_count * sizeof *copy.exempt) : NULL;
+    if ((from->resolver != NULL && copy.resolver == NULL) || (from->exempt_count > 0 && copy.exempt == NULL)) {
+        dnsbl_config_free(&copy);
+        return false;
+    }
+    if (from->exempt_count > 0)
+        memcpy(copy.exempt, from->exempt, from->exempt_count * sizeof *copy.exempt);
+    dnsbl_config_free(to);
+    *to = copy;
+    return true;
+}
+
 bool dnsbl_config_exempt(struct dnsbl_config *c, const struct network *n)
 {
     struct network *grown = realloc(c->exempt, (c->exempt_count + 1) * sizeof *grown);

@@ -52,6 +52,10 @@ struct dnsbl_config {
 /* No zones; 500 ms, 16,384 addresses, 1 min to 1 h. */
 void dnsbl_config_defaults(struct dnsbl_config *);
 void dnsbl_config_free(struct dnsbl_config *);
+/* Do both say the same? */
+RW_CHECK bool dnsbl_config_same(const struct dnsbl_config *, const struct dnsbl_config *);
+/* Makes *to what from is; what it was is freed. false: out of memory, and *to is as it was. */
+RW_CHECK bool dnsbl_config_copy(struct dnsbl_config *to, const struct dnsbl_config *from);
 /* false: out of memory. */
 RW_CHECK bool dnsbl_config_exempt(struct dnsbl_config *, const struct network *);
 /*

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What DNS blocklists say of a client. The engine asks when the session begins, and goes on; it needs the answer
+ * when the client has more to say than its greeting. In GUARD what comes then isn't let through before the
+ * answer is there, or dnsbl_wait_ns are over: the packet is dropped, and TCP sends it again (S3: nothing is kept
+ * for it). In WATCH nothing waits, and the alert comes when it comes.
+ */
+#include "kmod-free/engine_internal.h"
+
+void dnsbl_begin(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    const struct policy_tag *tag = policy_tag(e->policy, s->tag);
+
+    s->dnsbl = DNSBL_NOT_ASKED;
+    if (e->cfg.asks.ask == NULL || !s->port_known || tag->on[REASON_DNSBL] <= ACTION_ACCEPT)
+        return;
+    s->dnsbl = DNSBL_PENDING; /* the answer may come before ask returns */
+    if (!e->cfg.asks.ask(e->cfg.asks.ctx, flow, s->flow_id, &e->table.flows[flow].of[ROLE_CLIENT].addr))
+        s->dnsbl = DNSBL_UNKNOWN;
+    e->count.dnsbl_asked++;
+}
+
+static void judge(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+
+    if (s->dnsbl_due && (s->dnsbl == DNSBL_LISTED || s->dnsbl == DNSBL_UNKNOWN))
+        judge_raise(e, flow, REASON_DNSBL, NULL, 0);
+}
+
+void dnsbl_due(struct engine *e, uint32_t flow)
+{
+    e->sessions[flow].dnsbl_due = true;
+    judge(e, flow);
+}
+
+bool dnsbl_holds(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT];
+
+    if (s->dnsbl != DNSBL_PENDING || !engine_guards(e) || s->smtp.facts.commands == 0)
+        return false;
+    if (s->held_since.ns == 0)
+        s->held_since = e->now;
+    /* what is out already, beyond a gap that now closes, can't be held any more */
+    if (seq_after(client->passed_high, client->stream.read) ||
+        !mono_before(e->now, mono_add(s->held_since, e->cfg.dnsbl_wait_ns))) {
+        s->dnsbl = DNSBL_UNKNOWN;
+        e->count.dnsbl_late++;
+        return false;
+    }
+    return true;
+}
+
+void engine_tell(struct engine *e, const struct dnsbl_told *told)
+{
+    if (told->flow >= e->cfg.max_flows || !e->table.flows[told->flow].used ||
+        e->sessions[told->flow].flow_id != told->flow_id)
+        return; /* it is over */
+    struct session *s = &e->sessions[told->flow];
+    if (s->dnsbl == DNSBL_NOT_ASKED || s->dnsbl == DNSBL_LISTED)
+        return;
+    if (told->score >= policy_tag(e->policy, s->tag)->dnsbl_threshold && told->lists != 0)
+        s->dnsbl = DNSBL_LISTED;
+    else if (s->dnsbl == DNSBL_PENDING)
+        s->dnsbl = told->incomplete ? DNSBL_UNKNOWN : DNSBL_CLEAN;
+    s->lists = told->lists;
+    e->count.dnsbl_listed += s->dnsbl == DNSBL_LISTED;
+    judge(e, told->flow);
+}

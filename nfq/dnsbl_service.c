@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nfq/dnsbl_service.h"
+
+#include "nfq/dnsbl/lookup.h"
+#include "nfq/dnsbl/resolver.h"
+#include "nfq/privileges.h"
+#include "nfq/sandbox.h"
+
+#include <errno.h>
+#include <assert.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRY_MS           1500
+#define ASKS_A_ROUND     512
+#define WAITERS          16384
+#define QUEUES_MAX       64 /* SUPERVISOR_QUEUES_MAX */
+#define BUSY_MS          20  /* how late a deadline may be seen */
+#define IDLE_MS          500
+
+static_assert(RESOLVER_QUESTIONS_MAX >= DNSBL_QUERIES_MAX, "every query has its question");
+
+struct service {
+    const struct dnsbl_service_setup *setup;
+    struct dnsbl_lookup *lookup;
+    struct resolver *resolver;
+    struct channel answers[QUEUES_MAX];
+    struct channel text;
+};
+
+static struct mono now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (struct mono){t.tv_sec * NS_PER_S + t.tv_nsec};
+}
+
+static bool ask(void *ctx, uint32_t query, const char *name)
+{
+    struct service *s = ctx;
+    resolver_ask(s->resolver, query, name, RESOLVER_A);
+    return true;
+}
+
+static void answered(void *ctx, uint32_t question, struct bytes message)
+{
+    struct service *s = ctx;
+    dnsbl_lookup_answer(s->lookup, question, message, now());
+}
+
+static void reply(void *ctx, const struct dnsbl_asker *asker, const struct dnsbl_reply *r)
+{
+    struct service *s = ctx;
+    const struct dnsbl_told told = {.flow = asker->flow,
+                                    .flow_id = asker->flow_id,
+                                    .score = r->score,
+                                    .lists = r->listed,
+                                    .incomplete = r->incomplete};
+    if (asker->who < s->setup->answer_count) /* what finds no room is lost: that session goes on as unknown */
+        channel_send(&s->answers[asker->who], MESSAGE_TOLD, &told, sizeof told);
+}
+
+static void changed(void *ctx, size_t zone, enum dnsbl_change change)
+{
+    struct service *s = ctx;
+    char line[MESSAGE_TEXT_MAX];
+    const char *name = s->setup->config->dnsbl.zones[zone].name;
+    if (change == DNSBL_SWITCHED_OFF)
+        snprintf(line, sizeof line, "dnsbl zone=%s off: %s; nothing is listed by it until it is sane again", name,
+                 dnsbl_fault_text(dnsbl_lookup_health(s->lookup, zone)->fault));
+    else
+        snprintf(line, sizeof line, "dnsbl zone=%s on again: it is sane", name);
+    channel_send_text(&s->text, change == DNSBL_SWITCHED_OFF ? LOG_WARNING : LOG_NOTICE, line);
+    fprintf(stderr, "rcptwall: %s\n", line);
+}
+
+static void take_asks(struct service *s)
+{
+    static struct message m;
+    for (int i = 0; i < ASKS_A_ROUND && channel_receive(s->setup->asks, &m) == 1; i++) {
+        if (m.kind != MESSAGE_ASK)
+            continue;
+        const struct dnsbl_asker asker = {.who = m.is.ask.who, .flow = m.is.ask.flow, .flow_id = m.is.ask.flow_id};
+        if (dnsbl_exempt(&s->setup->config->dnsbl, &m.is.ask.client))
+            reply(s, &asker, &(struct dnsbl_reply){.score = 0});
+        else
+            dnsbl_lookup_request(s->lookup, &asker, &m.is.ask.client, now());
+    }
+}
+
+static int32_t highest_threshold(const struct policy *p)
+{
+    int32_t most = 1;
+    for (unsigned i = 1; i <= TAGS_MAX; i++)
+        if (p->tags[i].name[0] != '\0' && p->tags[i].dnsbl_threshold > most)
+            most = p->tags[i].dnsbl_threshold;
+    return most;
+}
+
+static bool prepare(struct service *s, char *error, size_t room)
+{
+    const struct dnsbl_config *c = &s->setup->config->dnsbl;
+    uint8_t key[DNSBL_KEY_BYTES];
+    const struct dnsbl_settings settings = {
+        .zones = c->zones,
+        .zone_count = c->zone_count,
+        .entries = c->cache_entries,
+        .waiters = WAITERS,
+        .ttl_least_ns = c->ttl_least_ns,
+        .ttl_most_ns = c->ttl_most_ns,
+        .enough = highest_threshold(s->setup->config->policy),
+        .ask = ask,
+        .reply = reply,
+        .changed = changed,
+        .ctx = s,
+    };
+    randombytes_buf(key, sizeof key);
+    s->lookup = dnsbl_lookup_new(&settings, key, now());
+    if (s->lookup == NULL) {
+        snprintf(error, room, "out of memory");
+        return false;
+    }
+    s->resolver = resolver_new(c->resolver, TRY_MS, answered, s, error, room); /* reads resolv.conf: before the walls */
+    return s->resolver != NULL;
+}
+
+static void set_signals(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN}, plain = {.sa_handler = SIG_DFL};
+    sigaction(SIGINT, &ignore, NULL); /* the supervisor decides when we end */
+    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGUSR1, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGTERM, &plain, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int loop(struct service *s)
+{
+    struct pollfd fds[RESOLVER_FDS_MAX + 1];
+    for (;;) {
+        size_t n = resolver_fds(s->resolver, fds);
+        fds[n] = (struct pollfd){.fd = s->setup->asks, .events = POLLIN};
+        int wait = resolver_wait_ms(s->resolver, dnsbl_lookup_busy(s->lookup) ? BUSY_MS : IDLE_MS);
+        if (poll(fds, (nfds_t)n + 1, wait) < 0 && errno != EINTR)
+            return -errno;
+        resolver_work(s->resolver, fds, n);
+        if (fds[n].revents != 0)
+            take_asks(s);
+        dnsbl_lookup_tick(s->lookup, now());
+    }
+}
+
+int dnsbl_service_run(const struct dnsbl_service_setup *setup)
+{
+    static struct service s;
+    char error[256] = "";
+    s = (struct service){.setup = setup, .text = {.fd = setup->texts}};
+    for (size_t i = 0; i < setup->answer_count; i++)
+        s.answers[i] = (struct channel){.fd = setup->answers[i]};
+    set_signals();
+    if (privileges_keep(0, &(struct identity){0}) < 0 || !prepare(&s, error, sizeof error)) {
+        fprintf(stderr, "rcptwall: DNS blocklists: %s\n", error[0] != '\0' ? error : "can't give up privileges");
+        return 1;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != setup->supervisor)
+        return 1;
+    int r = sandbox_enter(SANDBOX_DNSBL, NULL, 0);
+    if (r == 0)
+        r = loop(&s);
+    fprintf(stderr, "rcptwall: DNS blocklists: %s\n", strerror(-r));
+    return 1;
+}
