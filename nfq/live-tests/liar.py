@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A name server that does as it is told, for the live tests of DNS blocklists.
+
+liar.py ADDRESS PORT FILE
+
+FILE holds the mode, and is read for each question. Zones are sane in every mode but those that
+say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
+  good       nothing else is listed
+  slow       answers about clients after 3 s
+  lying      clients get 192.0.2.1
+  error      clients get 127.255.255.254
+  garbage    clients get random bytes behind the right number
+  wrong-id   clients get a listing with another number
+  servfail   clients get SERVFAIL
+  truncated  clients get a truncated answer, and by TCP 60,000 bytes of TXT records
+  silent     clients get nothing
+"""
+import os, socket, struct, sys, threading, time
+
+address, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+
+def mode():
+    with open(path) as f:
+        return f.read().strip()
+
+
+def question(m):
+    at, labels = 12, []
+    while m[at]:
+        labels.append(m[at + 1:at + 1 + m[at]].decode("latin1"))
+        at += 1 + m[at]
+    return ".".join(labels), m[12:at + 5]
+
+
+def reply(m, rcode, addresses=(), flags=0x8180):
+    _, q = question(m)
+    out = m[:2] + struct.pack(">HHHHH", flags | rcode, 1, len(addresses), 0, 0) + q
+    for a in addresses:
+        out += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(a)
+    return out
+
+
+def answer(m, tcp=False):
+    name, q = question(m)
+    if name.startswith("2.0.0.127."):
+        return reply(m, 0, ["127.0.0.2"])
+    how = mode()
+    if name.startswith("1.0.0.127.") or how == "good":
+        return reply(m, 3)
+    if how == "slow":
+        time.sleep(3)
+        return reply(m, 0, ["127.0.0.2"])
+    if how == "lying":
+        return reply(m, 0, ["192.0.2.1"])
+    if how == "error":
+        return reply(m, 0, ["127.255.255.254"])
+    if how == "garbage":
+        return m[:2] + os.urandom(200)
+    if how == "wrong-id":
+        return bytes([m[0] ^ 0x55, m[1]]) + reply(m, 0, ["127.0.0.2"])[2:]
+    if how == "servfail":
+        return reply(m, 2)
+    if how == "truncated":
+        if not tcp:
+            return reply(m, 0, flags=0x8380)
+        out = m[:2] + struct.pack(">HHHHH", 0x8180, 1, 234, 0, 0) + q
+        for _ in range(234):
+            out += b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, 256) + b"\xff" + b"x" * 255
+        return out
+    return None
+
+
+def serve_tcp():
+    t = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    t.bind((address, port))
+    t.listen(16)
+    while True:
+        c, _ = t.accept()
+        threading.Thread(target=one_tcp, args=(c,), daemon=True).start()
+
+
+def one_tcp(c):
+    try:
+        while True:
+            head = c.recv(2, socket.MSG_WAITALL)
+            if len(head) < 2:
+                return
+            m = c.recv(struct.unpack(">H", head)[0], socket.MSG_WAITALL)
+            out = answer(m, tcp=True)
+            if out is not None:
+                c.sendall(struct.pack(">H", len(out)) + out)
+    except OSError:
+        pass
+
+
+def one_udp(u, m, peer):
+    out = answer(m)
+    if out is not None:
+        u.sendto(out, peer)
+
+
+threading.Thread(target=serve_tcp, daemon=True).start()
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind((address, port))
+print("listening", flush=True)
+while True:
+    m, peer = u.recvfrom(4096)
+    threading.Thread(target=one_udp, args=(u, m, peer), daemon=True).start()
