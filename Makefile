@@ -4,6 +4,7 @@
 CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 SANITIZE ?=
 V ?= 0
@@ -129,6 +130,11 @@ $(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free
 install: all ## install to DESTDIR and PREFIX
 	install -D -m 0755 $(BUILD)/rcptwall $(DESTDIR)$(PREFIX)/sbin/rcptwall
 	install -D -m 0644 rules/rcptwall.conf $(DESTDIR)$(PREFIX)/share/rcptwall/rcptwall.conf
+	install -D -m 0644 nfq/rcptwall.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rcptwall.conf
+	install -D -m 0644 nfq/rcptwall.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/rcptwall.conf
+	install -D -m 0644 nfq/rcptwall.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/rcptwall
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' nfq/rcptwall.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/rcptwall.service
 
 .PHONY: clean
 clean: ## remove what was built

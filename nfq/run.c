@@ -164,6 +164,23 @@ static bool read_config(void *ctx, struct config *c, char *error, size_t room)
     return good;
 }
 
+/*
+ * As the user that the daemon becomes, who must be able to do it again at each reload:
+ * that a folder isn't his shows now, and the file is his.
+ */
+static int open_events(const char *path, const struct identity *become)
+{
+    gid_t gid = getegid();
+    uid_t uid = geteuid();
+    if (become->set && (setegid(become->gid) < 0 || seteuid(become->uid) < 0))
+        return -1;
+    int fd = supervisor_open_events(path), error = errno;
+    if (become->set && (seteuid(uid) < 0 || setegid(gid) < 0))
+        abort(); /* neither here nor there */
+    errno = error;
+    return fd;
+}
+
 /* What needs privileges that the daemon gives up. false: one line was printed. */
 static bool open_all(const struct config *c, struct supervisor_setup *setup, char *error, size_t room)
 {
@@ -171,7 +188,7 @@ static bool open_all(const struct config *c, struct supervisor_setup *setup, cha
         fprintf(stderr, "rcptwall: there is no user \"%s\"\n", c->user);
         return false;
     }
-    if (c->event_file != NULL && (setup->event_file = supervisor_open_events(c->event_file, &setup->become)) < 0) {
+    if (c->event_file != NULL && (setup->event_file = open_events(c->event_file, &setup->become)) < 0) {
         fprintf(stderr, "rcptwall: event-file %s: %s\n", c->event_file, strerror(errno));
         return false;
     }

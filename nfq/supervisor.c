@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -295,14 +294,10 @@ static bool prepare(struct supervisor *s)
     return true;
 }
 
-int supervisor_open_events(const char *path, const struct identity *become)
+int supervisor_open_events(const char *path)
 {
     /* no waiting for somebody to open the other end of a pipe */
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    struct stat st;
-    if (fd >= 0 && become->set && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid != become->uid)
-        (void)!fchown(fd, become->uid, become->gid); /* or it couldn't be opened at the next reload */
-    return fd;
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 }
 
 int supervisor_run(const struct supervisor_setup *setup)

@@ -43,8 +43,8 @@ struct supervisor_setup {
     void *read_ctx;
 };
 
-/* -1 and errno: it can't be opened. A new file belongs to whom we become. */
-RW_CHECK int supervisor_open_events(const char *path, const struct identity *become);
+/* -1 and errno: it can't be opened. As the user who is to open it again at each reload. */
+RW_CHECK int supervisor_open_events(const char *path);
 /* The exit status: 0 stopped, 2 could not start (one line on stderr). */
 int supervisor_run(const struct supervisor_setup *);
 

@@ -67,7 +67,7 @@ static bool open_events(struct supervisor *s, const struct config *fresh, int *f
     *fd = -1;
     if (fresh->event_file == NULL)
         return true;
-    *fd = supervisor_open_events(fresh->event_file, &(struct identity){0});
+    *fd = supervisor_open_events(fresh->event_file);
     if (*fd >= 0)
         return true;
     snprintf(why, sizeof why, "event-file %s: %s", fresh->event_file, strerror(errno));
