@@ -420,14 +420,11 @@ static struct verdict still_condemned(struct engine *e, uint32_t flow, enum role
     return condemned(e, flow, from);
 }
 
-static struct verdict judge_packet(struct engine *e, const struct frame *f)
+static struct verdict judge_session(struct engine *e, const struct frame *f, uint32_t flow, enum role *whose)
 {
     struct packet *p = &e->packet;
-    struct verdict v = {0};
-    enum role from = ROLE_CLIENT;
-    uint32_t flow = flow_of(e, f, &from, &v);
-    if (flow == FLOW_NONE)
-        return v;
+    struct verdict v;
+    enum role from = *whose;
     struct session *s = &e->sessions[flow];
     if (f->csum == CSUM_CAPTURE && !p->csum_good && !f->cut)
         e->count.bad_csum++;
@@ -450,7 +447,7 @@ static struct verdict judge_packet(struct engine *e, const struct frame *f)
     if (answer == TCP_TURNED && is_server(e, &e->table.flows[flow].of[ROLE_CLIENT])) {
         engine_session_end(e, flow);
         flow_swap_roles(&e->table, flow);
-        from = role_other(from);
+        *whose = from = role_other(from);
         answer = TCP_RENEWED;
     } else if (answer == TCP_RENEWED) {
         engine_session_end(e, flow);
@@ -468,6 +465,18 @@ static struct verdict judge_packet(struct engine *e, const struct frame *f)
     v = answered(e, flow, from, answer);
     if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
         s->opaque = true;
+    return v;
+}
+
+static struct verdict judge_packet(struct engine *e, const struct frame *f)
+{
+    struct verdict v = {0};
+    enum role from = ROLE_CLIENT;
+    uint32_t flow = flow_of(e, f, &from, &v);
+    if (flow == FLOW_NONE)
+        return v;
+    v = judge_session(e, f, flow, &from);
+    refuse_lay_over(e, flow, from, &v);
     return v;
 }
 
@@ -526,6 +535,9 @@ struct verdict engine_feed(struct engine *e, const struct frame *f)
         break;
     case VERDICT_CLIP:
         e->count.clipped++;
+        break;
+    case VERDICT_REWRITE:
+        e->count.rewritten++;
         break;
     case VERDICT_DROP:
         e->count.dropped++;

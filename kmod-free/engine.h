@@ -13,6 +13,7 @@
 #include "kmod-free/event.h"
 #include "kmod-free/flow.h"
 #include "kmod-free/policy.h"
+#include "kmod-free/rewrite.h"
 #include "kmod-free/smtp.h"
 
 enum stance {
@@ -105,6 +106,7 @@ enum verdict_kind {
     VERDICT_UNSET, /* a bug: the front end drops, and counts it (V1) */
     VERDICT_PASS,
     VERDICT_CLIP,  /* pass only the first `keep` payload bytes, without FIN (rewrite_clip) */
+    VERDICT_REWRITE, /* pass all of it, with `patches` laid over (rewrite_refuse; V6) */
     VERDICT_DROP,
     VERDICT_RESET, /* turn this packet into a RST for its receiver (rewrite_reset with `onward`), and tell its
                       sender with a RST of our own (`back`) */
@@ -113,7 +115,9 @@ enum verdict_kind {
 struct verdict {
     enum verdict_kind kind;
     enum role from;       /* who sent the frame (CLIP and RESET) */
-    uint32_t keep;        /* CLIP */
+    uint32_t keep;        /* CLIP; REWRITE: all of the payload */
+    uint8_t patches;      /* REWRITE, CLIP: how many */
+    struct rewrite_patch patch[REWRITE_PATCHES_MAX];
     uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */
     struct reset_numbers onward, back; /* RESET */
     bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
@@ -146,7 +150,7 @@ struct engine_counters {
     uint64_t rcpts, external_rcpts, messages, events;
     uint64_t alerts[REASON_COUNT];
     uint64_t dnsbl_asked, dnsbl_listed, dnsbl_late; /* late: went on without an answer */
-    uint64_t passed, clipped, dropped, resets, resets_again, unset;
+    uint64_t passed, clipped, rewritten, refused, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;
     uint64_t blocks_now, blocks_peak, blocks_max;

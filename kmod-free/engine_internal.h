@@ -26,6 +26,12 @@ enum dnsbl_opinion {
     DNSBL_UNKNOWN, /* no answer, or not in time */
 };
 
+/* A RCPT that goes to the server disarmed, in all its copies (V6). */
+struct refusal {
+    struct seq at;
+    uint16_t len; /* without CRLF; 0: none */
+};
+
 /* What the engine knows of the flow with the same index. */
 struct session {
     struct tcp tcp;
@@ -38,6 +44,8 @@ struct session {
     uint32_t rcpts, external_rcpts, external_accepted;
     uint32_t note;              /* index in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
+    struct refusal refused[REWRITE_PATCHES_MAX];
+    uint8_t refused_count;
     struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
     uint8_t tag;
     uint8_t verdict;            /* enum action: the highest that was asked for */
@@ -108,6 +116,11 @@ void dnsbl_begin(struct engine *, uint32_t flow);
 void dnsbl_due(struct engine *, uint32_t flow);
 /* Must the client's further commands wait for an answer? */
 RW_CHECK bool dnsbl_holds(struct engine *, uint32_t flow);
+
+/* engine_refuse.c: disarms the RCPT whose line (with CRLF) begins there. false: can't be done (any more). */
+RW_CHECK bool refuse_command(struct engine *, uint32_t flow, struct seq at, struct bytes line);
+/* Lays what was disarmed over the packet that this verdict on it lets through. */
+void refuse_lay_over(struct engine *, uint32_t flow, enum role from, struct verdict *);
 
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);

@@ -13,27 +13,18 @@ static bool counts(const struct session *s)
     return s->port_known || s->smtp.facts.recognised;
 }
 
-void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const struct recipient *rcpt, uint32_t ordinal)
+static void raise_action(struct engine *e, uint32_t flow, enum reason reason, enum action action,
+                         const struct recipient *rcpt, uint32_t ordinal)
 {
     struct session *s = &e->sessions[flow];
-    struct policy_facts facts = {
-        .tag = s->tag,
-        .reason = reason,
-        .authenticated = s->smtp.facts.auth_succeeded,
-        .dnsbl_unknown = s->dnsbl == DNSBL_UNKNOWN,
-    };
-    enum action action = policy_judge(e->policy, &facts);
     if (action <= ACTION_ACCEPT || !counts(s))
         return;
     if (action > s->verdict) {
         s->verdict = (uint8_t)action;
         s->reason = (uint8_t)reason;
     }
-    if (engine_guards(e) && action >= ACTION_REFUSE) {
-        enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
-        if (end > s->condemned)
-            s->condemned = (uint8_t)end;
-    }
+    if (engine_guards(e) && action >= ACTION_RESET && action > s->condemned)
+        s->condemned = (uint8_t)action;
     /* One alert a session and reason, except that each external recipient is named. */
     if (reason != REASON_EXTERNAL_RCPT && s->told & 1u << reason)
         return;
@@ -42,16 +33,46 @@ void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const stru
     report_alert(e, flow, reason, action, rcpt, ordinal);
 }
 
-static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *ev)
+static enum action asked_for(const struct engine *e, const struct session *s, enum reason reason)
+{
+    const struct policy_facts facts = {
+        .tag = s->tag,
+        .reason = reason,
+        .authenticated = s->smtp.facts.auth_succeeded,
+        .dnsbl_unknown = s->dnsbl == DNSBL_UNKNOWN,
+    };
+    return policy_judge(e->policy, &facts);
+}
+
+void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const struct recipient *rcpt, uint32_t ordinal)
+{
+    enum action action = asked_for(e, &e->sessions[flow], reason);
+    if (action == ACTION_REFUSE)
+        action = ACTION_RESET; /* there is no command to disarm */
+    raise_action(e, flow, reason, action, rcpt, ordinal);
+}
+
+/* A RCPT and where it stands. */
+struct rcpt_place {
+    struct seq at;
+    struct bytes line; /* empty: not to be disarmed */
+    bool refused;      /* it was */
+};
+
+/* What can be done of what the policy asks for. Bytes that nothing holds back can't be changed either. */
+static enum action possible(struct engine *e, uint32_t flow, enum action action, struct rcpt_place *place)
+{
+    if (action != ACTION_REFUSE || !engine_guards(e) || !counts(&e->sessions[flow]))
+        return action;
+    place->refused = place->refused || refuse_command(e, flow, place->at, place->line);
+    return place->refused ? ACTION_REFUSE : ACTION_RESET;
+}
+
+static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *ev, struct rcpt_place *place)
 {
     struct session *s = &e->sessions[flow];
     struct recipient *r = &e->rcpt;
     recipient_read(e->policy->local, &e->table.flows[flow].of[ROLE_SERVER].addr, ev->text, r);
-    struct policy_facts facts = {
-        .tag = s->tag,
-        .reason = r->external ? REASON_EXTERNAL_RCPT : REASON_NONE,
-        .authenticated = s->smtp.facts.auth_succeeded,
-    };
     uint64_t bit = UINT64_C(1) << ev->ordinal % 64;
     s->rcpts++;
     e->count.rcpts++;
@@ -61,16 +82,18 @@ static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *e
         s->external_rcpts++;
         e->count.external_rcpts++;
     }
-    enum action action = r->external ? policy_judge(e->policy, &facts) : ACTION_ACCEPT;
+    enum action action = ACTION_ACCEPT;
+    if (r->external)
+        action = possible(e, flow, asked_for(e, s, REASON_EXTERNAL_RCPT), place);
     s->broke_recent = action > ACTION_ACCEPT ? s->broke_recent | bit : s->broke_recent & ~bit;
     report_rcpt(e, flow, r, ev->ordinal, action);
     if (r->external)
-        judge_raise(e, flow, REASON_EXTERNAL_RCPT, r, ev->ordinal);
+        raise_action(e, flow, REASON_EXTERNAL_RCPT, action, r, ev->ordinal);
     else if (r->malformed)
         judge_raise(e, flow, REASON_MALFORMED, r, ev->ordinal);
     uint32_t limit = policy_tag(e->policy, s->tag)->rcpt_limit;
     if (limit > 0 && s->rcpts > limit)
-        judge_raise(e, flow, REASON_LIMIT, r, ev->ordinal);
+        raise_action(e, flow, REASON_LIMIT, possible(e, flow, asked_for(e, s, REASON_LIMIT), place), r, ev->ordinal);
 }
 
 static enum reason reason_of(enum smtp_trouble t)
@@ -88,9 +111,11 @@ static enum reason reason_of(enum smtp_trouble t)
     return REASON_MALFORMED;
 }
 
-static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
+/* offered: what ev was read from; its first byte is the stream's next unread one. */
+static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev, struct bytes offered)
 {
     struct session *s = &e->sessions[flow];
+    struct rcpt_place place;
     bool external;
     switch (ev->kind) {
     case SMTP_SAW_HELO:
@@ -102,7 +127,10 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev)
         break;
     case SMTP_SAW_RCPT:
         dnsbl_due(e, flow);
-        saw_rcpt(e, flow, ev);
+        place = (struct rcpt_place){.line = ev->line};
+        if (ev->line.len > 0)
+            place.at = seq_add(s->tcp.of[ROLE_CLIENT].stream.read, (uint32_t)(ev->line.at - offered.at));
+        saw_rcpt(e, flow, ev, &place);
         break;
     case SMTP_SAW_RCPT_REPLY:
         external = s->external_recent >> ev->ordinal % 64 & 1;
@@ -166,14 +194,14 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, boo
         }
         if (by_line)
             keep_line(&in);
-        size_t offered = in.len;
-        bool all = offered == stream_unread(&end->stream);
+        const struct bytes offered = in;
+        bool all = offered.len == stream_unread(&end->stream);
         struct smtp_event ev = {0};
         enum smtp_step step =
             smtp_next(&e->cfg.smtp, &s->smtp, from, &in, all && (last || tcp_at_fin(&s->tcp, from)), &ev);
-        uint32_t taken = (uint32_t)(offered - in.len);
+        uint32_t taken = (uint32_t)(offered.len - in.len);
         if (step == SMTP_EVENT)
-            saw(e, flow, &ev); /* the event's text lies in the stream: read it before it is freed */
+            saw(e, flow, &ev, offered); /* the event's text lies in the stream: read it before it is freed */
         stream_read(&end->stream, &e->blocks, taken);
         moved |= taken > 0 || step == SMTP_EVENT;
         switch (step) {

@@ -2,7 +2,7 @@
 /*
  * Theory of operation
  *
- * Both rewrites copy everything in front of the TCP header as it is (newer kernels
+ * All rewrites copy everything in front of the TCP header as it is (newer kernels
  * refuse a verdict that changes IP options or extension headers), then write TCP and
  * put right the IP length, the IPv4 header checksum and the TCP checksum.
  *
@@ -121,4 +121,39 @@ size_t rewrite_clip(struct bytes l3, const struct packet *p, size_t keep, size_t
     tcp[AT_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     seal(out, head + pad + keep, p);
     return head + pad + keep;
+}
+
+uint8_t rewrite_refused_byte(uint32_t from, uint32_t command)
+{
+    static const char head[] = "RCPT TO:<";
+
+    if (from < sizeof head - 1)
+        return (uint8_t)head[from];
+    return from + 1 == command ? '>' : '@';
+}
+
+size_t rewrite_refuse(struct bytes l3, const struct packet *p, size_t keep, size_t pad,
+                      const struct rewrite_patch *patches, size_t count, uint8_t *out, size_t room)
+{
+    bool whole = keep == p->payload.len;
+    size_t len = (size_t)p->payload_at + p->payload.len;
+
+    if (!whole)
+        len = rewrite_clip(l3, p, keep, pad, out, room);
+    else if (!rewritable(l3, p) || !fits(p, len, room))
+        return 0;
+    else
+        memcpy(out, l3.at, len);
+    if (len == 0)
+        return 0;
+    uint8_t *payload = out + len - keep;
+    for (size_t i = 0; i < count; i++) {
+        const struct rewrite_patch *patch = &patches[i];
+        if (patch->at > keep || patch->len > keep - patch->at)
+            return 0;
+        for (uint32_t b = 0; b < patch->len; b++)
+            payload[patch->at + b] = rewrite_refused_byte(patch->from + b, patch->command);
+    }
+    seal(out, len, p);
+    return len;
 }

@@ -33,4 +33,25 @@ RW_CHECK size_t rewrite_reset(struct bytes l3, const struct packet *p, struct se
 RW_CHECK size_t rewrite_clip(struct bytes l3, const struct packet *p, size_t keep, size_t pad, uint8_t *out,
                              size_t room);
 
+/*
+ * A refused command: on the wire its bytes are `RCPT TO:<@@@...@>`, as long as it was, which real servers
+ * answer with 5xx. A patch is the part of one that lies in a packet's payload.
+ */
+#define REWRITE_REFUSED_MIN 11
+#define REWRITE_PATCHES_MAX 3
+struct rewrite_patch {
+    uint32_t at, len; /* in the payload */
+    uint16_t from;    /* the command's byte that stands at `at` */
+    uint16_t command; /* how long that command is */
+};
+/* The byte at `from` of a refused command of that length. */
+uint8_t rewrite_refused_byte(uint32_t from, uint32_t command);
+
+/*
+ * The packet with patches laid over it: all of its payload if keep is that long, else clipped as
+ * rewrite_clip does. Patches must lie in what is kept. TCP flags and options stay (but for a clip).
+ */
+RW_CHECK size_t rewrite_refuse(struct bytes l3, const struct packet *p, size_t keep, size_t pad,
+                               const struct rewrite_patch *patches, size_t count, uint8_t *out, size_t room);
+
 #endif

@@ -80,6 +80,8 @@ struct smtp_event {
     uint16_t code;
     uint32_t ordinal;
     struct bytes text; /* borrowed from `in` as it was offered */
+    struct bytes line; /* RCPT: its whole line with CRLF, where every server reads it as this one command; else
+                          empty. Borrowed, too */
 };
 
 /* What is known of the session so far; for events and the session record. */

@@ -74,6 +74,7 @@ static bool holds_back(const struct smtp *s, enum smtp_pending kind)
 
 struct command_line {
     struct bytes text;
+    struct bytes whole; /* with its end */
     struct smtp_command cmd;
     size_t end; /* in *c->in */
     bool bare_lf;
@@ -149,6 +150,8 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
     enum smtp_turn t = SMTP_TURN_AGAIN;
     if (rcpt) {
         t = smtp_saw_rcpt(c, prompt, l->cmd.argument);
+        if (!prompt && s->held == 0 && smtp_line_ending(l->whole) == SMTP_ENDS_CRLF)
+            c->ev->line = l->whole;
     } else if (l->counts) {
         t = smtp_saw_mail(c, prompt, l->cmd.argument);
     } else if (!prompt && (l->cmd.verb == SMTP_VERB_HELO || l->cmd.verb == SMTP_VERB_LHLO)) {
@@ -173,7 +176,7 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
     struct smtp *s = c->s;
     struct bytes line = bytes_first(bytes_from(*c->in, s->held), end - s->held);
     struct command_line l = {
-        .text = smtp_line_text(line), .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
+        .text = smtp_line_text(line), .whole = line, .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
     smtp_command_read(l.text, &l.cmd);
     if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
         l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd)

@@ -34,7 +34,7 @@ struct worker_counters {
     uint64_t packets, bytes, gso, csum_trusted; /* of queued packets; bytes from the IP header on */
     uint64_t cut, malformed, no_id, stranger;   /* stranger: datagrams that aren't from the kernel */
     uint64_t condemned_again;                   /* V4 */
-    uint64_t accepted, dropped, clipped, resets, unset, not_written;
+    uint64_t accepted, dropped, clipped, rewritten, resets, unset, not_written;
     uint64_t batches, sends, overruns, verdict_errors;
     uint64_t close_requests, lost_events, lost_messages;
 };

@@ -16,6 +16,7 @@ static void each_of_worker(const struct walk *w, const struct worker_counters *c
     w->take(w->ctx, "", "accepted", c->accepted);
     w->take(w->ctx, "", "dropped", c->dropped);
     w->take(w->ctx, "", "clipped", c->clipped);
+    w->take(w->ctx, "", "rewritten", c->rewritten);
     w->take(w->ctx, "", "resets", c->resets);
     w->take(w->ctx, "", "unset", c->unset);
     w->take(w->ctx, "", "not_written", c->not_written);
@@ -56,6 +57,7 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     w->take(w->ctx, "", "rcpts", c->rcpts);
     w->take(w->ctx, "", "external_rcpts", c->external_rcpts);
     w->take(w->ctx, "", "messages", c->messages);
+    w->take(w->ctx, "", "refused", c->refused);
     w->take(w->ctx, "", "events", c->events);
     w->take(w->ctx, "", "resets_again", c->resets_again);
     w->take(w->ctx, "", "conflicts", c->conflicts);

@@ -61,6 +61,7 @@ static void add_engine(struct engine_counters *sum, const struct engine_counters
     sum->rcpts += c->rcpts;
     sum->external_rcpts += c->external_rcpts;
     sum->messages += c->messages;
+    sum->refused += c->refused;
     sum->blocks_now += c->blocks_now;
     sum->blocks_max += c->blocks_max;
     for (unsigned i = 0; i < REASON_COUNT; i++)
@@ -70,13 +71,14 @@ static void add_engine(struct engine_counters *sum, const struct engine_counters
 static void put_sums(json_t *o, const struct status_facts *f)
 {
     struct engine_counters sum = {0};
-    uint64_t accepted = 0, dropped = 0, clipped = 0, resets = 0, lost = f->summary.losses.events;
+    uint64_t accepted = 0, dropped = 0, clipped = 0, rewritten = 0, resets = 0, lost = f->summary.losses.events;
     for (uint32_t i = 0; i < f->summary.queue_count && i < SUPERVISOR_QUEUES_MAX; i++) {
         const struct worker_counters *w = &f->queues[i].report.worker;
         add_engine(&sum, &f->queues[i].report.engine);
         accepted += w->accepted;
         dropped += w->dropped + w->unset + w->not_written;
         clipped += w->clipped;
+        rewritten += w->rewritten;
         resets += w->resets;
     }
     json_t *flows = json_object(), *verdicts = json_object(), *alerts = json_object(), *memory = json_object(),
@@ -88,10 +90,12 @@ static void put_sums(json_t *o, const struct status_facts *f)
     put_count(o, "sessions", sum.smtp_flows);
     put_count(o, "rcpts", sum.rcpts);
     put_count(o, "external_rcpts", sum.external_rcpts);
+    put_count(o, "refused_rcpts", sum.refused);
     put_count(o, "messages", sum.messages);
     put_count(verdicts, "accepted", accepted);
     put_count(verdicts, "dropped", dropped);
     put_count(verdicts, "clipped", clipped);
+    put_count(verdicts, "rewritten", rewritten);
     put_count(verdicts, "resets", resets);
     put(o, "verdicts", verdicts);
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
@@ -229,8 +233,8 @@ void status_print(FILE *out, const json_t *o)
         print_queue(out, json_array_get(queues, i));
     fprintf(out, "flows      now %lld of %lld, total %lld; SMTP sessions that ended %lld\n", count_of(flows, "now"),
             count_of(flows, "max"), count_of(flows, "total"), count_of(o, "sessions"));
-    fprintf(out, "mail       RCPTs %lld, external %lld; messages %lld\n", count_of(o, "rcpts"),
-            count_of(o, "external_rcpts"), count_of(o, "messages"));
+    fprintf(out, "mail       RCPTs %lld, external %lld, refused %lld; messages %lld\n", count_of(o, "rcpts"),
+            count_of(o, "external_rcpts"), count_of(o, "refused_rcpts"), count_of(o, "messages"));
     print_counts(out, "packets", json_object_get(o, "verdicts"), true);
     print_counts(out, "alerts", json_object_get(o, "alerts"), false);
     fprintf(out, "memory     %lld of %lld blocks of %lld bytes\n", count_of(memory, "blocks_now"),

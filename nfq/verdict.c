@@ -51,7 +51,7 @@ static enum verdict_done put_clip(struct outbox *out, const struct queued *q, co
     size_t len = 0;
     /* for its sender, a packet without payload is the same as none: it has to repeat it */
     if (v->keep > 0 && v->keep <= p->payload.len)
-        len = rewrite_clip(q->frame.l3, p, v->keep, clip_pad(q, v, p), scratch, SCRATCH);
+        len = rewrite_refuse(q->frame.l3, p, v->keep, clip_pad(q, v, p), v->patch, v->patches, scratch, SCRATCH);
     if (len == 0) {
         verdict_put_plain(out, q->queue, q->id, NF_DROP);
         return v->keep == 0 ? VERDICT_DONE_DROPPED : VERDICT_DONE_NOT_WRITTEN;
@@ -60,6 +60,21 @@ static enum verdict_done put_clip(struct outbox *out, const struct queued *q, co
     nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);
     end(out, head);
     return VERDICT_DONE_CLIPPED;
+}
+
+/* As long as it was, so that GSO makes no difference. */
+static enum verdict_done put_rewritten(struct outbox *out, const struct queued *q, const struct verdict *v,
+                                       const struct packet *p, uint8_t *scratch)
+{
+    size_t len = rewrite_refuse(q->frame.l3, p, p->payload.len, 0, v->patch, v->patches, scratch, SCRATCH);
+    if (len == 0) {
+        verdict_put_plain(out, q->queue, q->id, NF_DROP);
+        return VERDICT_DONE_NOT_WRITTEN;
+    }
+    struct nlmsghdr *head = begin(out, q->queue, q->id, NF_ACCEPT);
+    nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);
+    end(out, head);
+    return VERDICT_DONE_REWRITTEN;
 }
 
 static enum verdict_done put_reset(struct outbox *out, const struct queued *q, const struct verdict *v,
@@ -89,6 +104,8 @@ enum verdict_done verdict_put(struct outbox *out, const struct queued *q, const 
         return VERDICT_DONE_DROPPED;
     case VERDICT_CLIP:
         return put_clip(out, q, v, p, scratch);
+    case VERDICT_REWRITE:
+        return put_rewritten(out, q, v, p, scratch);
     case VERDICT_RESET:
         return put_reset(out, q, v, p, m, scratch);
     case VERDICT_UNSET:

@@ -34,6 +34,7 @@ enum verdict_done {
     VERDICT_DONE_ACCEPTED = 1,
     VERDICT_DONE_DROPPED,
     VERDICT_DONE_CLIPPED,
+    VERDICT_DONE_REWRITTEN,
     VERDICT_DONE_RESET,
     VERDICT_DONE_UNSET,       /* dropped because nobody decided (V1) */
     VERDICT_DONE_NOT_WRITTEN, /* dropped because it couldn't be rewritten */
@@ -43,7 +44,7 @@ enum verdict_done {
 void verdict_put_plain(struct outbox *, uint16_t queue, uint32_t id, int nf_verdict);
 /*
  * The engine's verdict on q; p is its packet as engine_packet() gives it, and
- * needed only for CLIP and RESET. scratch has room for 0xffff bytes. The outbox must not be full.
+ * needed only for CLIP, REWRITE and RESET. scratch has room for 0xffff bytes. The outbox must not be full.
  */
 RW_CHECK enum verdict_done verdict_put(struct outbox *, const struct queued *q, const struct verdict *v,
                                        const struct packet *p, const struct marks *m, uint8_t scratch[static 0xffff]);

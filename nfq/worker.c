@@ -160,6 +160,9 @@ static void count_done(struct worker *w, enum verdict_done done)
     case VERDICT_DONE_CLIPPED:
         w->count.clipped++;
         break;
+    case VERDICT_DONE_REWRITTEN:
+        w->count.rewritten++;
+        break;
     case VERDICT_DONE_RESET:
         w->count.resets++;
         break;

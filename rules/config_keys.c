@@ -280,7 +280,11 @@ static const struct config_word level_words[] = {
     {"emerg", LOG_EMERG},   {"alert", LOG_ALERT}, {"crit", LOG_CRIT},   {"err", LOG_ERR}, {"warning", LOG_WARNING},
     {"notice", LOG_NOTICE}, {"info", LOG_INFO},   {"debug", LOG_DEBUG}, {NULL, 0},
 };
-/* `refuse` joins when the engine can rewrite a command. */
+/* Only a RCPT can be refused. */
+static const struct config_word rcpt_action_words[] = {
+    {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"refuse", ACTION_REFUSE},
+    {"reset", ACTION_RESET},   {"drop", ACTION_DROP},   {NULL, 0},
+};
 static const struct config_word action_words[] = {
     {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"reset", ACTION_RESET}, {"drop", ACTION_DROP}, {NULL, 0},
 };
@@ -349,20 +353,22 @@ static const struct config_key syslog_keys[] = {
     {.name = NULL},
 };
 
-#define ACTION(key, reason)                                                                                            \
+#define ACTION_OF(key, reason, choice)                                                                                 \
     {                                                                                                                  \
-        .name = key, .apply = apply_action, .at = IN_TAG(on[reason]), .words = action_words                            \
+        .name = key, .apply = apply_action, .at = IN_TAG(on[reason]), .words = choice                                  \
     }
+#define ACTION(key, reason)      ACTION_OF(key, reason, action_words)
+#define RCPT_ACTION(key, reason) ACTION_OF(key, reason, rcpt_action_words)
 
 const struct config_key config_tag_keys[] = {
     {.name = "value"}, /* config_read_tags: it decides which struct policy_tag the others go to */
-    ACTION("external-rcpt", REASON_EXTERNAL_RCPT),
+    RCPT_ACTION("external-rcpt", REASON_EXTERNAL_RCPT),
     ACTION("smuggling", REASON_SMUGGLING),
     ACTION("evasion", REASON_EVASION),
     ACTION("desync", REASON_DESYNC),
     ACTION("injection", REASON_INJECTION),
     ACTION("malformed", REASON_MALFORMED),
-    ACTION("limit", REASON_LIMIT),
+    RCPT_ACTION("limit", REASON_LIMIT),
     {.name = "midstream", .apply = apply_action, .at = IN_TAG(on[REASON_MIDSTREAM]), .words = midstream_words},
     {.name = "starttls", .apply = apply_action, .at = IN_TAG(on[REASON_STARTTLS]), .words = starttls_words},
     {.name = "authenticated",

@@ -8,7 +8,8 @@
  * the engine lets through goes to a model of a receiver (first copy wins or last copy
  * wins among bytes beyond a gap) and from there to a model of a strict SMTP server,
  * which answers. If that server ever reads a RCPT for ext.example as a command, the
- * gateway failed.
+ * gateway failed. The same where the policy says `refuse`: then it reads another
+ * command instead, the same one in all copies.
  */
 #include <stdlib.h>
 
@@ -40,6 +41,8 @@ struct world {
     uint32_t said;         /* bytes of replies so far */
     struct endpoint client_end, server_end;
     int64_t ns;
+    uint8_t sent[SUPPORT_PACKET_MAX]; /* the payload that the last segment was let through with */
+    size_t sent_len;
     bool watch; /* nothing is held back: only crashes and hangs count */
 };
 
@@ -68,6 +71,21 @@ static struct verdict pass_by(struct world *w, const struct support_segment *seg
         static uint8_t reset[SUPPORT_PACKET_MAX];
         if (rewrite_reset(f.l3, engine_packet(w->engine), v.onward.seq, v.onward.ack, true, reset, sizeof reset) == 0)
             abort();
+    }
+    w->sent_len = seg->payload.len;
+    if (v.patches > 0) { /* what really arrives */
+        len = rewrite_refuse(f.l3, engine_packet(w->engine), v.keep, 0, v.patch, v.patches, w->sent, sizeof w->sent);
+        if (len < v.keep)
+            abort();
+        memmove(w->sent, w->sent + len - v.keep, v.keep);
+        w->sent_len = v.keep;
+    } else if (v.kind == VERDICT_REWRITE) {
+        abort();
+    } else {
+        if (v.kind == VERDICT_CLIP)
+            w->sent_len = v.keep;
+        if (w->sent_len > 0)
+            memcpy(w->sent, seg->payload.at, w->sent_len);
     }
     free(exact);
     return v;
@@ -148,8 +166,7 @@ static void client_sends(struct world *w, struct plan *p)
         w->server.over = true;
         return;
     }
-    if (v.kind == VERDICT_CLIP)
-        seg.payload.len = v.keep;
+    seg.payload = bytes_of(w->sent, w->sent_len);
     /* Only what a receiver takes: not SYN again, not RST's payload, not a broken checksum. */
     if (v.kind != VERDICT_DROP && !lost && !seg.bad_csum && !(seg.flags & (TCP_SYN | TCP_RST))) {
         receiver_take(&w->server.in, offset, seg.payload);
@@ -188,6 +205,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cfg.stream_block_limit = options & 2 ? 3 : 12;
     cfg.want_rcpt_events = true;
     cfg.sink.take = take_event;
+    if (options & 8)
+        policy->tags[policy->outside].on[REASON_EXTERNAL_RCPT] = ACTION_REFUSE;
     if (options & 4)
         cfg.stance = STANCE_WATCH;
     struct world *w = calloc(1, sizeof *w);

@@ -59,7 +59,15 @@ static void take_line(struct strict_server *s, struct bytes line)
         }
         return;
     }
+    if (bytes_begin_nocase(line, bytes_str("RCPT TO:<@@")) && line.at[line.len - 1] == '>') {
+        s->refused++;
+        s->say(s->ctx, "501 5.1.3 Bad recipient address syntax\r\n");
+        return;
+    }
     if (bytes_begin_nocase(line, bytes_str("RCPT TO:<"))) {
+        const uint8_t *end = memchr(line.at, '>', line.len);
+        if (end) /* what stands behind an address is no address */
+            line.len = (size_t)(end - line.at);
         if (has(line, "@ext.example"))
             s->external++;
         else

@@ -37,6 +37,7 @@ struct strict_server {
     bool in_body;
     bool over;         /* set it to make the server stop reading */
     uint32_t external; /* RCPT commands that it got for @ext.example */
+    uint32_t refused;  /* ... that came as rewrite_refuse makes them: answered with 501 */
     uint32_t local;    /* others */
     uint32_t messages;
     void (*say)(void *ctx, const char *text);

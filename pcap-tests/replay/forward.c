@@ -90,7 +90,8 @@ void forward_packet(struct forward *f, const struct capsrc_record *record, const
         write_packet(f, record->wall, l3, l3.len + (record->frame.cut ? record->on_wire - record->captured : 0));
         return;
     case VERDICT_CLIP:
-        len = rewrite_clip(l3, p, v->keep, 0, f->packet, sizeof f->packet);
+    case VERDICT_REWRITE:
+        len = rewrite_refuse(l3, p, v->keep, 0, v->patch, v->patches, f->packet, sizeof f->packet);
         break;
     case VERDICT_RESET:
         if (v->tell_sender)
