@@ -51,7 +51,8 @@ static enum verdict_done put_clip(struct outbox *out, const struct queued *q, co
     size_t len = 0;
     /* for its sender, a packet without payload is the same as none: it has to repeat it */
     if (v->keep > 0 && v->keep <= p->payload.len)
-        len = rewrite_refuse(q->frame.l3, p, v->keep, clip_pad(q, v, p), v->patch, v->patches, scratch, SCRATCH);
+        len = v->patches > 0 ? rewrite_refuse(q->frame.l3, p, v->keep, clip_pad(q, v, p), v->patch, v->patches, scratch, SCRATCH)
+                             : rewrite_clip(q->frame.l3, p, v->keep, clip_pad(q, v, p), scratch, SCRATCH);
     if (len == 0) {
         verdict_put_plain(out, q->queue, q->id, NF_DROP);
         return v->keep == 0 ? VERDICT_DONE_DROPPED : VERDICT_DONE_NOT_WRITTEN;
