@@ -23,6 +23,12 @@ struct lexer {
     enum last last;
 };
 
+/* Controls, and the byte that can't be told from its end mark, are DEL to it. */
+static uint8_t shown_as(uint8_t c)
+{
+    return c == 0xff ? 0x7f : control_as_del(c);
+}
+
 static void put(struct lexer *x, uint8_t c)
 {
     if (x->used < READING_MAX)
@@ -62,9 +68,9 @@ static void in_quotes(struct lexer *x, uint8_t c)
         put_operator(x, CODE_CLOSE);
         return;
     }
-    put(x, is_blank(c) ? ' ' : control_as_del(c));
+    put(x, is_blank(c) ? ' ' : shown_as(c));
     if (c == '\\' && x->at < x->in.len)
-        put(x, control_as_del(x->in.at[x->at++]));
+        put(x, shown_as(x->in.at[x->at++]));
 }
 
 static void backslash(struct lexer *x)
@@ -77,7 +83,7 @@ static void backslash(struct lexer *x)
         return;
     }
     put_atom(x, '\\');
-    put(x, control_as_del(c));
+    put(x, shown_as(c));
 }
 
 static void angle(struct lexer *x, uint8_t c)
@@ -139,7 +145,7 @@ static void outside(struct lexer *x, uint8_t c)
     } else if (operator_code(c) != 0) {
         put_operator(x, operator_code(c));
     } else {
-        put_atom(x, control_as_del(c));
+        put_atom(x, shown_as(c));
     }
 }
 
@@ -198,7 +204,7 @@ static bool is_list(struct reading *r, struct bytes t)
     return t.len > 0 && t.at[t.len - 1] == CODE_SEMICOLON && colon > 0 && colon < t.len;
 }
 
-/* A control that is still there when the routes are cut off is refused, unless it is quoted. */
+/* A control that is still there when the routes are cut off is refused, unless it is quoted or escaped. */
 static bool has_control(struct reading *r, struct bytes t)
 {
     bool quoted = false;
@@ -206,18 +212,20 @@ static bool has_control(struct reading *r, struct bytes t)
     for (size_t i = 0; i < t.len; i++) {
         if (t.at[i] == CODE_OPEN || t.at[i] == CODE_CLOSE)
             quoted = t.at[i] == CODE_OPEN;
+        else if (t.at[i] == '\\')
+            i++;
         else if (t.at[i] == 0x7f && !quoted)
             return true;
     }
     return false;
 }
 
-/* Bytes of the C1 range and 0xff are refused, unless all of it is UTF-8 (and then announced by SMTPUTF8). */
+/* Bytes of the C1 range are refused, unless all of it is UTF-8 (and then announced by SMTPUTF8). */
 static bool bad_bytes(struct reading *r, struct bytes b)
 {
     r->steps += b.len;
     for (size_t i = 0; i < b.len; i++)
-        if ((b.at[i] >= 0x80 && b.at[i] < 0xa0) || b.at[i] == 0xff)
+        if (b.at[i] >= 0x80 && b.at[i] < 0xa0)
             return !reading_utf8(r, b);
     return false;
 }
@@ -289,7 +297,7 @@ static bool has_hop(struct reading *r, struct bytes t)
 static bool focus(struct reading *r, struct hops *h)
 {
     size_t i;
-    if (h->at && (i = reading_last(r, h->rest, CODE_AT)) == 0 && has_hop(r, h->rest))
+    if (h->at && reading_last(r, h->rest, CODE_AT) == 0 && has_hop(r, h->rest))
         h->rest = bytes_from(h->rest, 1); /* "@a!b": nobody at a!b, so the @ goes */
     if (h->at && (i = reading_last(r, h->rest, CODE_AT)) < h->rest.len) {
         if (i + 1 == h->rest.len && i > 0) { /* "a@b@": the empty last domain is part of the one before */

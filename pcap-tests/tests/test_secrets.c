@@ -82,7 +82,7 @@ static const char *expanded(const char *text)
 static const char *shown_in(const void *at, size_t len)
 {
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
-        if (memmem(at, len, secrets[i], strlen(secrets[i])) != NULL)
+        if (len > 0 && memmem(at, len, secrets[i], strlen(secrets[i])) != NULL)
             return secrets[i];
     return NULL;
 }
