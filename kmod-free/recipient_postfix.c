@@ -354,8 +354,8 @@ static void follow(struct reading *r, struct bytes address)
         h.domain = read_again(h.domain, room);
         if (h.domain.len == 0 || reading_is_local(r, h.domain))
             continue;
-        bool plausible = reading_plausible(h.domain);
-        if (h.torn || (plausible && !bad_number(h.domain)))
+        bool plausible = reading_plausible(h.domain) && !bad_number(h.domain);
+        if (h.torn || plausible)
             reading_external(r, h.domain);
         if (h.torn || plausible || via_bang == 0)
             return;
