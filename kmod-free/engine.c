@@ -64,7 +64,7 @@ struct engine *engine_new(const struct engine_config *cfg, struct policy *owned)
     e->next_flow_id = cfg->first_flow_id;
     bool ok = e->scratch && e->sessions && flow_table_new(&e->table, cfg->max_flows, cfg->hash_key) &&
               pool_new(&e->blocks, STREAM_BLOCK, cfg->stream_blocks) &&
-              pool_new(&e->notes, sizeof(struct note), cfg->max_flows);
+              pool_new(&e->notes, sizeof(struct note), cfg->max_flows) && offenders_new(&e->offenders, cfg->hash_key);
     if (ok && cfg->defrag_datagrams > 0) {
         e->defrag = defrag_new(cfg->defrag_datagrams);
         ok = e->defrag != NULL;
@@ -86,6 +86,7 @@ void engine_free(struct engine *e)
     pool_free(&e->notes);
     pool_free(&e->blocks);
     flow_table_free(&e->table);
+    offenders_free(&e->offenders);
     policy_free(e->policy);
     free(e->sessions);
     free(e->scratch);
@@ -268,8 +269,15 @@ static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
     struct session *s = &e->sessions[flow];
     const struct tcp_end *mine = &s->tcp.of[from], *theirs = &s->tcp.of[role_other(from)];
     const struct packet *p = &e->packet;
-    if (s->condemned == ACTION_DROP || p->flags & TCP_SYN)
+    if (p->flags & TCP_SYN)
         return drop((enum reason)s->reason);
+    if (s->condemned == ACTION_DROP) {
+        struct verdict v = drop((enum reason)s->reason);
+        v.ban = s->ban_due;
+        v.onward = (struct reset_numbers){mine->started ? mine->passed : p->seq, p->ack};
+        s->ban_due = false;
+        return v;
+    }
     if (s->resets_left == 0 && !s->sender_told[ROLE_CLIENT] && !s->sender_told[ROLE_SERVER]) {
         s->resets_left = ENGINE_RESETS_AGAIN;
         s->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
@@ -281,7 +289,9 @@ static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
         .client = e->table.flows[flow].of[ROLE_CLIENT],
         .server = e->table.flows[flow].of[ROLE_SERVER],
         .tell_sender = !s->sender_told[from],
+        .ban = s->ban_due,
     };
+    s->ban_due = false;
     s->sender_told[from] = true;
     v.onward.seq = mine->started ? mine->passed : p->seq;
     v.onward.ack = theirs->started ? theirs->stream.next : p->ack;

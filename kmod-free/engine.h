@@ -123,6 +123,8 @@ struct verdict {
     bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
     struct endpoint client, server;    /* RESET */
     enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
+    bool ban;             /* RESET, DROP: the client is to be banned. DROP: the packet may only carry the ban to the
+                             firewall, disarmed (rewrite_reset with `onward`) */
 };
 
 /* Whatever flow it is for: one that is over is passed over. Between two frames. */
@@ -150,6 +152,7 @@ struct engine_counters {
     uint64_t rcpts, external_rcpts, messages, events;
     uint64_t alerts[REASON_COUNT];
     uint64_t dnsbl_asked, dnsbl_listed, dnsbl_late; /* late: went on without an answer */
+    uint64_t bans;
     uint64_t passed, clipped, rewritten, refused, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;

@@ -5,6 +5,7 @@
 
 #include "kmod-free/defrag.h"
 #include "kmod-free/engine.h"
+#include "kmod-free/offenders.h"
 #include "kmod-free/pool.h"
 #include "kmod-free/tcp.h"
 
@@ -51,6 +52,7 @@ struct session {
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
     uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
+    bool ban_due;               /* the next verdict asks for the ban */
     bool opaque;                /* TLS, or not SMTP at all: nothing to judge */
     bool port_known;            /* its server port is configured; else SMTP must be recognised first */
     bool is_excused;
@@ -73,6 +75,7 @@ struct engine {
     struct flow_table table;
     struct session *sessions;   /* by flow index */
     struct pool blocks, notes;
+    struct offenders offenders;
     struct defrag *defrag;      /* NULL: live */
     struct packet packet;       /* of the last frame */
     uint8_t *scratch;           /* a line that lies in several blocks */
@@ -125,7 +128,8 @@ void refuse_lay_over(struct engine *, uint32_t flow, enum role from, struct verd
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
 void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke);
-void report_alert(struct engine *, uint32_t flow, enum reason, enum action, const struct recipient *, uint32_t ordinal);
+void report_alert(struct engine *, uint32_t flow, enum reason, enum action, bool banned, const struct recipient *,
+                  uint32_t ordinal);
 void report_session(struct engine *, uint32_t flow);
 void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);
 void report_note_helo(struct engine *, struct session *, struct bytes name);

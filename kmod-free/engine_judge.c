@@ -13,24 +13,47 @@ static bool counts(const struct session *s)
     return s->port_known || s->smtp.facts.recognised;
 }
 
+/* A session was ended. true: its client has done enough now to be banned. */
+static bool offence(struct engine *e, uint32_t flow, enum action action)
+{
+    struct session *s = &e->sessions[flow];
+    const struct policy_tag *tag = policy_tag(e->policy, s->tag);
+    const struct ip_addr *client = &e->table.flows[flow].of[ROLE_CLIENT].addr;
+    if (action != ACTION_BAN && tag->ban_after == 0)
+        return false;
+    uint32_t count = offenders_add(&e->offenders, client, e->now, tag->ban_for_s * NS_PER_S);
+    if (action != ACTION_BAN && count < tag->ban_after)
+        return false;
+    offenders_forget(&e->offenders, client);
+    s->ban_due = true;
+    e->count.bans++;
+    return true;
+}
+
 static void raise_action(struct engine *e, uint32_t flow, enum reason reason, enum action action,
                          const struct recipient *rcpt, uint32_t ordinal)
 {
     struct session *s = &e->sessions[flow];
+    bool banned = false;
     if (action <= ACTION_ACCEPT || !counts(s))
         return;
     if (action > s->verdict) {
         s->verdict = (uint8_t)action;
         s->reason = (uint8_t)reason;
     }
-    if (engine_guards(e) && action >= ACTION_RESET && action > s->condemned)
-        s->condemned = (uint8_t)action;
+    if (engine_guards(e) && action >= ACTION_RESET) {
+        enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
+        if (!s->condemned)
+            banned = offence(e, flow, action);
+        if (end > s->condemned)
+            s->condemned = (uint8_t)end;
+    }
     /* One alert a session and reason, except that each external recipient is named. */
     if (reason != REASON_EXTERNAL_RCPT && s->told & 1u << reason)
         return;
     s->told |= 1u << reason;
     e->count.alerts[reason]++;
-    report_alert(e, flow, reason, action, rcpt, ordinal);
+    report_alert(e, flow, reason, action, banned, rcpt, ordinal);
 }
 
 static enum action asked_for(const struct engine *e, const struct session *s, enum reason reason)

@@ -129,8 +129,8 @@ static void put_lists(struct engine *e, struct event *ev, uint32_t lists)
         event_put(ev, &ev->lists, bytes_of(names, used), EVENT_LISTS_MAX);
 }
 
-void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum action action, const struct recipient *r,
-                  uint32_t ordinal)
+void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum action action, bool banned,
+                  const struct recipient *r, uint32_t ordinal)
 {
     struct event *ev = begin(e, flow, EVENT_ALERT);
     if (r)
@@ -139,6 +139,8 @@ void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum acti
         put_lists(e, ev, e->sessions[flow].lists);
     ev->reason = reason;
     ev->action = action;
+    if (banned)
+        ev->ban_for_s = policy_tag(e->policy, ev->tag)->ban_for_s;
     emit(e, ev);
 }
 

@@ -43,7 +43,7 @@ bool event_valid(const struct event *ev, size_t size)
 {
     if (size < offsetof(struct event, text) || ev->text_len > sizeof ev->text || size != event_size(ev))
         return false;
-    if (ev->kind < EVENT_RCPT || ev->kind > EVENT_REPLY || ev->reason >= REASON_COUNT || ev->action > ACTION_DROP)
+    if (ev->kind < EVENT_RCPT || ev->kind > EVENT_REPLY || ev->reason >= REASON_COUNT || ev->action > ACTION_BAN)
         return false;
     if (ev->domain_count > RECIPIENT_DOMAINS || ev->tag > TAGS_MAX || ev->gap_from > ROLE_SERVER)
         return false;

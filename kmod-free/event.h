@@ -54,6 +54,7 @@ struct event {
     bool enforced;       /* enforce mode: the action is taken; false: only reported */
     enum action action;
     enum reason reason;
+    uint32_t ban_for_s;  /* EVENT_ALERT: the firewall is asked to ban the client for this long; 0: it isn't */
     uint32_t via;        /* enum via */
     uint32_t ordinal;    /* EVENT_RCPT, EVENT_REPLY, EVENT_ALERT about a RCPT: which one of the session, from 0 */
     uint16_t code;       /* EVENT_REPLY */

@@ -8,6 +8,7 @@
 static const char *const action_names[] = {
     [ACTION_UNSET] = "unset",   [ACTION_ACCEPT] = "accept", [ACTION_ALERT] = "alert",
     [ACTION_REFUSE] = "refuse", [ACTION_RESET] = "reset",   [ACTION_DROP] = "drop",
+    [ACTION_BAN] = "ban",
 };
 
 static const char *const reason_names[REASON_COUNT] = {
@@ -38,7 +39,7 @@ const char *reason_name(enum reason r)
 
 enum action action_of_name(const char *name)
 {
-    for (unsigned i = ACTION_ACCEPT; i <= ACTION_DROP; i++)
+    for (unsigned i = ACTION_ACCEPT; i <= ACTION_BAN; i++)
         if (strcmp(name, action_names[i]) == 0)
             return (enum action)i;
     return ACTION_UNSET;
@@ -168,6 +169,14 @@ const struct policy_tag *policy_tag(const struct policy *p, uint8_t value)
     assert(value >= 1 && value <= TAGS_MAX);
     const struct policy_tag *tag = &p->tags[value];
     return tag->name[0] != '\0' ? tag : &p->tags[p->outside];
+}
+
+bool policy_tag_bans(const struct policy_tag *tag)
+{
+    bool bans = tag->ban_after > 0;
+    for (int r = REASON_NONE; r < REASON_COUNT; r++)
+        bans = bans || tag->on[r] == ACTION_BAN;
+    return bans && tag->name[0] != '\0';
 }
 
 enum action policy_judge(const struct policy *p, const struct policy_facts *facts)

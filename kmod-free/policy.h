@@ -17,6 +17,7 @@ enum action {
     ACTION_REFUSE, /* disarm the command so that the server answers 5xx */
     ACTION_RESET,  /* both ends get RST */
     ACTION_DROP,   /* silence */
+    ACTION_BAN,    /* reset, and the source is banned at once */
 };
 
 enum reason {
@@ -96,6 +97,8 @@ uint8_t policy_tag_for(const struct policy *, uint8_t carried, const struct ip_a
 
 /* What a session's tag stands for. One that a reload took away: whoever has it is a stranger now. */
 const struct policy_tag *policy_tag(const struct policy *, uint8_t value);
+/* Can this tag get a client banned? */
+bool policy_tag_bans(const struct policy_tag *);
 
 struct policy_facts {
     uint8_t tag;

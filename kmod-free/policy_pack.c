@@ -37,7 +37,7 @@ static bool valid(const struct policy *p)
         if (memchr(p->tags[i].name, '\0', sizeof p->tags[i].name) == NULL)
             return false;
         for (unsigned r = 0; r < REASON_COUNT; r++)
-            if (p->tags[i].on[r] > ACTION_DROP || p->tags[i].dnsbl_unknown > ACTION_DROP)
+            if (p->tags[i].on[r] > ACTION_BAN || p->tags[i].dnsbl_unknown > ACTION_BAN)
                 return false;
     }
     for (unsigned i = 0; i < POLICY_LISTS_MAX; i++)

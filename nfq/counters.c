@@ -72,6 +72,7 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     uint64_t alerts = 0;
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
         alerts += c->alerts[i];
+    w->take(w->ctx, "", "bans", c->bans);
     w->take(w->ctx, "", "alerts", alerts);
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
         if (c->alerts[i] > 0)

@@ -78,8 +78,9 @@ static enum verdict_done put_rewritten(struct outbox *out, const struct queued *
     return VERDICT_DONE_REWRITTEN;
 }
 
+/* The packet, disarmed, goes round again with these bits, for the rules to act on them. */
 static enum verdict_done put_reset(struct outbox *out, const struct queued *q, const struct verdict *v,
-                                   const struct packet *p, const struct marks *m, uint8_t *scratch)
+                                   const struct packet *p, uint32_t bits, uint8_t *scratch)
 {
     size_t len = rewrite_reset(q->frame.l3, p, v->onward.seq, v->onward.ack, q->gso, scratch, SCRATCH);
     if (len == 0) {
@@ -87,7 +88,7 @@ static enum verdict_done put_reset(struct outbox *out, const struct queued *q, c
         return VERDICT_DONE_NOT_WRITTEN;
     }
     struct nlmsghdr *head = begin(out, q->queue, q->id, NF_REPEAT);
-    nfq_nlmsg_verdict_put_mark(head, q->mark | m->condemned);
+    nfq_nlmsg_verdict_put_mark(head, q->mark | bits);
     nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);
     end(out, head);
     return VERDICT_DONE_RESET;
@@ -100,7 +101,11 @@ enum verdict_done verdict_put(struct outbox *out, const struct queued *q, const 
     case VERDICT_PASS:
         verdict_put_plain(out, q->queue, q->id, NF_ACCEPT);
         return VERDICT_DONE_ACCEPTED;
-    case VERDICT_DROP:
+    case VERDICT_DROP: /* with a ban, the rules drop it */
+        if (v->ban && put_reset(out, q, v, p, m->ban, scratch) == VERDICT_DONE_RESET)
+            return VERDICT_DONE_DROPPED;
+        if (v->ban)
+            return VERDICT_DONE_NOT_WRITTEN;
         verdict_put_plain(out, q->queue, q->id, NF_DROP);
         return VERDICT_DONE_DROPPED;
     case VERDICT_CLIP:
@@ -108,7 +113,7 @@ enum verdict_done verdict_put(struct outbox *out, const struct queued *q, const 
     case VERDICT_REWRITE:
         return put_rewritten(out, q, v, p, scratch);
     case VERDICT_RESET:
-        return put_reset(out, q, v, p, m, scratch);
+        return put_reset(out, q, v, p, m->condemned | (v->ban ? m->ban : 0), scratch);
     case VERDICT_UNSET:
         break;
     }

@@ -181,7 +181,7 @@ static void judge(struct worker *w, struct queued *q)
     w->count.gso += q->gso;
     w->count.csum_trusted += q->frame.csum == CSUM_TRUSTED;
     w->count.bytes += q->frame.l3.len;
-    if ((q->mark & w->marks.condemned) != 0) {
+    if ((q->mark & (w->marks.condemned | w->marks.ban)) != 0) {
         /* our own RST, sent back to be acted upon by rules that aren't there: it must not go round for ever */
         w->count.condemned_again++;
         note_once(w, NOTE_RULES_MISSING);

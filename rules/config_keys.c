@@ -286,7 +286,8 @@ static const struct config_word rcpt_action_words[] = {
     {"reset", ACTION_RESET},   {"drop", ACTION_DROP},   {NULL, 0},
 };
 static const struct config_word action_words[] = {
-    {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"reset", ACTION_RESET}, {"drop", ACTION_DROP}, {NULL, 0},
+    {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"reset", ACTION_RESET},
+    {"drop", ACTION_DROP},     {"ban", ACTION_BAN},     {NULL, 0},
 };
 static const struct config_word midstream_words[] = {{"reset", ACTION_RESET}, {"pass", ACTION_ACCEPT}, {NULL, 0}};
 static const struct config_word starttls_words[] = {

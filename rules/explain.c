@@ -56,6 +56,9 @@ static const char *deed(enum action action, bool enforce)
     case ACTION_DROP:
         return enforce ? "nothing more passes, without a word to either end, and an alert says so"
                        : "an alert says that nothing more would pass, and everything passes";
+    case ACTION_BAN:
+        return enforce ? "both ends get a RST, an alert says so, and the firewall refuses the client's next connections"
+                       : "an alert says that the client would be reset and banned, and everything passes";
     }
     return "";
 }

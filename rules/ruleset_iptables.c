@@ -320,7 +320,7 @@ static void print_bans(const struct config *c, uint8_t family, const char *chain
 {
     for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
         const struct policy_tag *p = &c->policy->tags[tag];
-        if (p->name[0] == '\0' || p->ban_after == 0)
+        if (!policy_tag_bans(p))
             continue;
         fprintf(out, "-A %s -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain,
                 c->marks.ban | marks_with_tag(&c->marks, 0, tag), c->marks.ban | c->marks.tag);

@@ -208,7 +208,7 @@ static void print_ban_by(const struct nft_table *t, const char *chain, const cha
     fprintf(t->out, "\tchain %s {\n", chain);
     for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
         const struct policy_tag *p = &c->policy->tags[tag];
-        if (p->name[0] == '\0' || p->ban_after == 0)
+        if (!policy_tag_bans(p))
             continue;
         print_match("meta", c->marks.tag, tag_bits(c, tag), t->out);
         fprintf(t->out, "meta protocol ip update @banned4 { ip %s timeout %" PRIu32 "s }\n", side, p->ban_for_s);

@@ -113,7 +113,7 @@ bool ruleset_plan_serves(const struct ruleset_plan *plan, uint8_t family)
 bool ruleset_plan_bans(const struct config *c)
 {
     for (uint8_t tag = 1; tag <= TAGS_MAX; tag++)
-        if (c->policy->tags[tag].name[0] != '\0' && c->policy->tags[tag].ban_after > 0)
+        if (policy_tag_bans(&c->policy->tags[tag]))
             return true;
     return false;
 }

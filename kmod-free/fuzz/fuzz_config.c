@@ -29,7 +29,7 @@ static void check_policy(const struct policy *p)
     for (int v = 1; v <= TAGS_MAX; v++) {
         const struct policy_tag *tag = &p->tags[v];
         for (int reason = REASON_NONE + 1; tag->name[0] != '\0' && reason < REASON_COUNT; reason++)
-            require(tag->on[reason] >= ACTION_ACCEPT && tag->on[reason] <= ACTION_DROP);
+            require(tag->on[reason] >= ACTION_ACCEPT && tag->on[reason] <= ACTION_BAN);
         for (int other = 1; other < v; other++)
             require(tag->name[0] == '\0' || strcmp(tag->name, p->tags[other].name) != 0);
     }

@@ -183,6 +183,8 @@ static json_t *rcptwall_object(const struct event *ev)
     put(&m, "action", json_string(action_name(ev->action)));
     put(&m, "reason", json_string(reason_name(ev->reason)));
     put_span(&m, "lists", ev, &ev->lists);
+    if (ev->ban_for_s > 0)
+        put_count(&m, "ban_seconds", ev->ban_for_s);
     put(&m, "mode", json_string(ev->enforced ? "enforce" : "monitor"));
     if (ev->helo.cut || ev->mail_from.cut || ev->rcpt_to.cut)
         put(&m, "cut", cut_array(ev));

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* What stands behind the texts, and must not fall off the end with them. */
-#define TAIL_MAX sizeof " cut=yes count=18446744073709551615"
+#define TAIL_MAX sizeof " cut=yes ban=4294967295s count=18446744073709551615"
 
 struct line {
     char *out;
@@ -121,7 +121,10 @@ size_t event_to_line(const struct event *ev, uint64_t count, char *out, size_t r
     put_quoted(&l, "lists", ev, &ev->lists);
     put_domains(&l, ev);
     put_via(&l, ev);
-    snprintf(tail, sizeof tail, "%s count=%llu", l.cut ? " cut=yes" : "", (unsigned long long)count);
+    char ban[sizeof " ban=4294967295s"] = "";
+    if (ev->ban_for_s > 0)
+        snprintf(ban, sizeof ban, " ban=%lus", (unsigned long)ev->ban_for_s);
+    snprintf(tail, sizeof tail, "%s%s count=%llu", l.cut ? " cut=yes" : "", ban, (unsigned long long)count);
     l.room = room;
     put(&l, tail);
     return l.len;

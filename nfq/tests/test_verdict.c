@@ -214,6 +214,26 @@ static void reset_sends_a_rst_round_again_with_the_condemned_bit(void **state)
     }
 }
 
+/* With a reset or with a silent drop: the packet goes round again, disarmed, with the ban bit. */
+static void a_ban_goes_round_with_its_bit(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    for (int dropped = 0; dropped < 2; dropped++) {
+        struct verdict v = reset_verdict();
+        v.kind = dropped ? VERDICT_DROP : VERDICT_RESET;
+        v.ban = true;
+        waiting_packet(&w, false, false, TCP_ACK | TCP_PSH);
+        struct seen s = the_message(&w, &v, dropped ? VERDICT_DONE_DROPPED : VERDICT_DONE_RESET);
+        assert_int_equal(s.verdict, NF_REPEAT);
+        assert_true(s.has_mark && s.has_packet);
+        assert_int_equal(s.mark, OLD_MARK | marks.ban | (dropped ? 0 : marks.condemned));
+        struct packet p = decoded(s.packet);
+        assert_int_equal(p.flags, TCP_RST | TCP_ACK);
+        assert_int_equal(p.payload.len, 0);
+    }
+}
+
 static void reset_of_a_gso_packet_keeps_its_length_and_none_of_its_bytes(void **state)
 {
     (void)state;
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_verdict_that_nobody_set_is_a_drop),
         cmocka_unit_test(reset_sends_a_rst_round_again_with_the_condemned_bit),
         cmocka_unit_test(reset_of_a_gso_packet_keeps_its_length_and_none_of_its_bytes),
+        cmocka_unit_test(a_ban_goes_round_with_its_bit),
         cmocka_unit_test(foreign_mark_bits_survive_in_all_states_of_our_own),
         cmocka_unit_test(a_reset_that_cannot_be_written_is_a_drop),
         cmocka_unit_test(clip_keeps_the_front_without_fin),

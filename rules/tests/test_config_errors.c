@@ -50,7 +50,7 @@ static void errors(void **state)
         {"syslog { level = 4 }", "1: syslog: level: '4' is not one of: emerg, alert, crit, err, warning, notice, info, "
                                  "debug"},
         {"tag outside {\n smuggling = refuse }",
-         "2: tag outside: smuggling: 'refuse' is not one of: accept, alert, reset, drop"},
+         "2: tag outside: smuggling: 'refuse' is not one of: accept, alert, reset, drop, ban"},
         {"tag outside { midstream = drop }", "1: tag outside: midstream: 'drop' is not one of: reset, pass"},
         {"tag outside { starttls = drop }", "1: tag outside: starttls: 'drop' is not one of: allow, alert, reset"},
         {"tag outside { authenticated = yes }", "1: tag outside: authenticated: 'yes' is not one of: judge, exempt"},
