@@ -103,7 +103,7 @@ static void put_action(struct line *l, const struct event *ev)
 
 size_t event_to_line(const struct event *ev, uint64_t count, char *out, size_t room)
 {
-    struct line l = {.out = out, .room = room > 2 * TAIL_MAX ? room - TAIL_MAX : room};
+    struct line l = {.out = out, .room = room > TAIL_MAX + 36 ? room - TAIL_MAX : room};
     char tail[TAIL_MAX];
 
     assert(room > 0);
