@@ -68,6 +68,7 @@ static const struct {
     const char *when;
 } cases[] = {
     {REASON_EXTERNAL_RCPT, "a recipient is in a domain that isn't ours"},
+    {REASON_DNSBL, "a blocklist has the client, or weighs enough with others (dnsbl)"},
     {REASON_SMUGGLING, "a message may end where some servers don't see an end, and commands follow (smuggling)"},
     {REASON_EVASION, "the same bytes come twice with different content, or with other tricks of TCP (evasion)"},
     {REASON_DESYNC, "the server's replies don't fit the commands any more (desync)"},
