@@ -97,7 +97,7 @@ static void mistakes_name_their_line(void **state)
         {"dns {\n exempt = 10.0.0.1/8\n}", "2: dns: '10.0.0.1/8' has bits set behind its prefix of /8"},
         {"dns {\n ttl-least = 2h\n}", "2: dns: ttl-least is larger than ttl-most"},
         {"tag outside {\n dnsbl-unknown = maybe\n}",
-         "2: tag outside: dnsbl-unknown: 'maybe' is not one of: accept, alert, reset, drop"},
+         "2: tag outside: dnsbl-unknown: 'maybe' is not one of: accept, alert, reset, drop, ban"},
     };
     char expected[512];
 
