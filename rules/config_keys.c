@@ -283,7 +283,8 @@ static const struct config_word level_words[] = {
 /* Only a RCPT can be refused. */
 static const struct config_word rcpt_action_words[] = {
     {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"refuse", ACTION_REFUSE},
-    {"reset", ACTION_RESET},   {"drop", ACTION_DROP},   {NULL, 0},
+    {"reset", ACTION_RESET},   {"drop", ACTION_DROP},   {"ban", ACTION_BAN},
+    {NULL, 0},
 };
 static const struct config_word action_words[] = {
     {"accept", ACTION_ACCEPT}, {"alert", ACTION_ALERT}, {"reset", ACTION_RESET},
