@@ -330,9 +330,10 @@ static struct verdict let_through(struct engine *e, uint32_t flow, enum role fro
     return v;
 }
 
+/* Without payload, too: the pointer may mark a byte of a later segment, and the server takes that one out. */
 static bool urgent(const struct packet *p)
 {
-    return p->flags & TCP_URG && p->wire_len > 0;
+    return p->flags & TCP_URG;
 }
 
 /* GUARD, or live WATCH: a hole in what we saw although nothing can pass us: picked up under way, or fail-open. */
@@ -421,6 +422,20 @@ static struct verdict answered(struct engine *e, uint32_t flow, enum role from, 
     return let_through(e, flow, from, seq_add(packet_data_seq(&e->packet), e->packet.wire_len));
 }
 
+/*
+ * Whoever is near enough to hand packets to the gateway can write the server's address on them, and the numbers he
+ * knows: he is its client. A 354, a 220 for STARTTLS or an acknowledgment of what never arrived would be believed.
+ * But they come in where the client's own packets do, and the server's don't.
+ */
+static bool spoofed(struct session *s, const struct frame *f, enum role from)
+{
+    if (from == ROLE_SERVER)
+        return s->client_in != 0 && f->in == s->client_in;
+    if (s->client_in == 0 && f->in != f->out)
+        s->client_in = f->in;
+    return false;
+}
+
 /* A condemned session's packets, but for what may begin a new one on the same ports. */
 static struct verdict still_condemned(struct engine *e, uint32_t flow, enum role from)
 {
@@ -436,6 +451,10 @@ static struct verdict judge_session(struct engine *e, const struct frame *f, uin
     struct verdict v;
     enum role from = *whose;
     struct session *s = &e->sessions[flow];
+    if (spoofed(s, f, from)) {
+        e->count.spoofed++;
+        return engine_guards(e) ? drop(REASON_NONE) : pass();
+    }
     if (f->csum == CSUM_CAPTURE && !p->csum_good && !f->cut)
         e->count.bad_csum++;
     e->table.flows[flow].last = e->now;
@@ -454,16 +473,19 @@ static struct verdict judge_session(struct engine *e, const struct frame *f, uin
         p->payload.len = 0; /* nothing to judge, nothing to keep */
     struct tcp_limits lim = {&e->blocks, e->cfg.stream_block_limit, engine_guards(e)};
     enum tcp_answer answer = tcp_take(&s->tcp, &lim, p, from);
+    uint32_t client_in = s->client_in;
     if (answer == TCP_TURNED && is_server(e, &e->table.flows[flow].of[ROLE_CLIENT])) {
         engine_session_end(e, flow);
         flow_swap_roles(&e->table, flow);
         *whose = from = role_other(from);
+        client_in = 0;
         answer = TCP_RENEWED;
     } else if (answer == TCP_RENEWED) {
         engine_session_end(e, flow);
     }
     if (answer == TCP_RENEWED) {
         session_begin(e, flow, f, false);
+        s->client_in = client_in;
         s->packets[from]++;
         s->bytes[from] += p->wire_len;
         answer = tcp_take(&s->tcp, &lim, p, from);

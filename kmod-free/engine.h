@@ -154,7 +154,7 @@ struct engine_counters {
     uint64_t dnsbl_asked, dnsbl_listed, dnsbl_late; /* late: went on without an answer */
     uint64_t bans;
     uint64_t passed, clipped, rewritten, refused, dropped, resets, resets_again, unset;
-    uint64_t conflicts, stream_full, out_of_window, urgent, gaps, gap_bytes;
+    uint64_t conflicts, stream_full, out_of_window, urgent, spoofed, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;
     uint64_t blocks_now, blocks_peak, blocks_max;
 };

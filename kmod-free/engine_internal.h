@@ -48,6 +48,7 @@ struct session {
     struct refusal refused[REWRITE_PATCHES_MAX];
     uint8_t refused_count;
     struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
+    uint32_t client_in;         /* interface that the client's packets come in by; 0 = not known, or they leave by it */
     uint8_t tag;
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */

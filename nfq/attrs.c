@@ -27,6 +27,10 @@ static size_t exact_size(uint16_t type)
     case NFQA_MARK:
     case NFQA_CAP_LEN:
     case NFQA_SKB_INFO:
+    case NFQA_IFINDEX_INDEV:
+    case NFQA_IFINDEX_OUTDEV:
+    case NFQA_IFINDEX_PHYSINDEV:
+    case NFQA_IFINDEX_PHYSOUTDEV:
         return sizeof(uint32_t);
     default: /* the kernel's enum, not ours */
         return 0;
@@ -85,6 +89,14 @@ static bool heads_fit(struct bytes message, struct nfgenmsg *gen)
            gen->version == NFNETLINK_V0;
 }
 
+/* A bridge's port, where the packet goes by one; else the interface. 0: the kernel names none. */
+static uint32_t interface_of(const struct found *found, uint16_t port, uint16_t interface)
+{
+    if (found->of[port] != NULL)
+        return be32_of(found->of[port]);
+    return found->of[interface] != NULL ? be32_of(found->of[interface]) : 0;
+}
+
 enum queued_result queued_of_message(struct bytes message, const struct marks *m, struct queued *out)
 {
     memset(out, 0, sizeof *out);
@@ -125,5 +137,7 @@ enum queued_result queued_of_message(struct bytes message, const struct marks *m
     out->frame.csum = (info & NFQA_SKB_CSUMNOTREADY) != 0 ? CSUM_TRUSTED : CSUM_VERIFY;
     out->frame.l3 = l3;
     out->frame.tag = marks_tag(m, out->mark);
+    out->frame.in = interface_of(&found, NFQA_IFINDEX_PHYSINDEV, NFQA_IFINDEX_INDEV);
+    out->frame.out = interface_of(&found, NFQA_IFINDEX_PHYSOUTDEV, NFQA_IFINDEX_OUTDEV);
     return QUEUED_OK;
 }

@@ -64,6 +64,7 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     w->take(w->ctx, "", "stream_full", c->stream_full);
     w->take(w->ctx, "", "out_of_window", c->out_of_window);
     w->take(w->ctx, "", "urgent", c->urgent);
+    w->take(w->ctx, "", "spoofed", c->spoofed);
     w->take(w->ctx, "", "gaps", c->gaps);
     w->take(w->ctx, "", "gap_bytes", c->gap_bytes);
     w->take(w->ctx, "", "dnsbl_asked", c->dnsbl_asked);

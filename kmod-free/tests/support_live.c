@@ -65,6 +65,8 @@ struct engine *engine_make(enum stance stance, struct log *l)
 struct verdict feed_raw(struct live *c, struct bytes l3)
 {
     struct frame f = support_frame(l3, c->ns += NS_PER_MS);
+    f.in = c->in;
+    f.out = c->out;
     struct bytes guarded = guard_copy(f.l3);
     f.l3 = guarded;
     struct verdict v = engine_feed(c->e, &f);

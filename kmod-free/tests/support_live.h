@@ -28,6 +28,7 @@ struct live {
     struct log *l;
     struct support_tcp tcp;
     int64_t ns;
+    uint32_t in, out; /* interfaces, as the front end says them */
 };
 
 /* The client's is 198.51.100.2:40112, ISN 100; the server's 192.0.2.25:25, ISN 900. */

@@ -255,6 +255,53 @@ static void test_urgent_and_bad_checksum(void **state)
     live_end(&c);
 }
 
+static struct verdict say_by(struct live *c, enum role from, uint32_t in, uint32_t out, const char *text)
+{
+    c->in = in;
+    c->out = out;
+    return say(c, from, text);
+}
+
+/* S1, D1: what comes in where the client is isn't the server's word, whatever address it has. */
+static void test_packets_in_the_servers_name(void **state)
+{
+    (void)state;
+    struct log l = {0};
+    struct live c;
+    struct engine_counters n;
+    live_begin(&c, engine_make(STANCE_GUARD, &l), &l);
+    c.in = 1;
+    c.out = 2;
+    assert_int_equal(say_flags(&c, ROLE_CLIENT, TCP_SYN, "").kind, VERDICT_PASS);
+    c.in = 2;
+    c.out = 1;
+    assert_int_equal(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "").kind, VERDICT_PASS);
+    assert_int_equal(say_by(&c, ROLE_SERVER, 2, 1, "220 x\r\n").kind, VERDICT_PASS);
+    assert_int_equal(say_by(&c, ROLE_CLIENT, 1, 2, "DATA\r\n").kind, VERDICT_PASS);
+    struct support_tcp before = c.tcp;
+    assert_int_equal(say_by(&c, ROLE_SERVER, 1, 1, "354 go on\r\n").kind, VERDICT_DROP);
+    c.tcp = before;
+    assert_int_equal(say_by(&c, ROLE_SERVER, 2, 1, "503 no\r\n").kind, VERDICT_PASS);
+    engine_count(c.e, &n);
+    assert_int_equal(n.spoofed, 1);
+    assert_int_equal(say_by(&c, ROLE_CLIENT, 1, 2, "RCPT TO:<u@ext.example>\r\n").kind, VERDICT_RESET);
+    live_end(&c);
+}
+
+/* A router with one interface: everything comes in and leaves by it, and nothing can be told apart. */
+static void test_one_interface_for_both_sides(void **state)
+{
+    (void)state;
+    struct log l = {0};
+    struct live c;
+    live_begin(&c, engine_make(STANCE_GUARD, &l), &l);
+    c.in = c.out = 1;
+    live_open(&c);
+    assert_int_equal(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\n").kind, VERDICT_PASS);
+    assert_int_equal(say(&c, ROLE_SERVER, "250 ok\r\n").kind, VERDICT_PASS);
+    live_end(&c);
+}
+
 static void test_front_end_that_forgets_the_checksum(void **state)
 {
     (void)state;
@@ -370,6 +417,8 @@ int main(void)
         cmocka_unit_test(test_twin_is_refused),
         cmocka_unit_test(test_gap_is_judged_when_it_fills),
         cmocka_unit_test(test_urgent_and_bad_checksum),
+        cmocka_unit_test(test_packets_in_the_servers_name),
+        cmocka_unit_test(test_one_interface_for_both_sides),
         cmocka_unit_test(test_front_end_that_forgets_the_checksum),
         cmocka_unit_test(test_new_connection_from_the_same_port),
         cmocka_unit_test(test_faked_syn_rst_fin_change_nothing),

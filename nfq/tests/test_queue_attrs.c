@@ -160,6 +160,28 @@ static void checksum_and_gso_come_from_skb_info(void **state)
     assert_int_equal(q.frame.csum, CSUM_VERIFY);
 }
 
+static void interfaces_are_those_of_the_bridge_ports_where_there_are_any(void **state)
+{
+    (void)state;
+    struct built b;
+    struct queued q;
+    good_message(&b);
+    assert_int_equal(read_built(&b, &q), QUEUED_OK);
+    assert_int_equal(q.frame.in, 0);
+    assert_int_equal(q.frame.out, 0);
+    good_message(&b);
+    attr32(&b, NFQA_IFINDEX_INDEV, 0x01020304);
+    attr32(&b, NFQA_IFINDEX_OUTDEV, 5);
+    assert_int_equal(read_built(&b, &q), QUEUED_OK);
+    assert_int_equal(q.frame.in, 0x01020304);
+    assert_int_equal(q.frame.out, 5);
+    attr32(&b, NFQA_IFINDEX_PHYSINDEV, 6);
+    attr32(&b, NFQA_IFINDEX_PHYSOUTDEV, 7);
+    assert_int_equal(read_built(&b, &q), QUEUED_OK);
+    assert_int_equal(q.frame.in, 6);
+    assert_int_equal(q.frame.out, 7);
+}
+
 static void the_tag_is_read_out_of_every_mark(void **state)
 {
     (void)state;
@@ -281,7 +303,8 @@ static void what_is_missing_or_empty_is_noticed(void **state)
 static void every_wrong_size_is_noticed(void **state)
 {
     (void)state;
-    const uint16_t types[] = {NFQA_PACKET_HDR, NFQA_MARK, NFQA_CAP_LEN, NFQA_SKB_INFO};
+    const uint16_t types[] = {NFQA_PACKET_HDR,    NFQA_MARK,           NFQA_CAP_LEN,           NFQA_SKB_INFO,
+                              NFQA_IFINDEX_INDEV, NFQA_IFINDEX_OUTDEV, NFQA_IFINDEX_PHYSINDEV, NFQA_IFINDEX_PHYSOUTDEV};
     const uint8_t zeros[16] = {0};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         size_t right = types[i] == NFQA_PACKET_HDR ? 7 : 4;
@@ -336,7 +359,7 @@ static void attributes_that_we_do_not_know_are_passed_over(void **state)
     begin(&b, NFPROTO_IPV4);
     for (uint16_t type = 0; type < 64; type++)
         if (type != NFQA_PACKET_HDR && type != NFQA_MARK && type != NFQA_CAP_LEN && type != NFQA_SKB_INFO &&
-            type != NFQA_PAYLOAD)
+            type != NFQA_PAYLOAD && !(type >= NFQA_IFINDEX_INDEV && type <= NFQA_IFINDEX_PHYSOUTDEV))
             attr(&b, type, junk, type % sizeof junk);
     attr(&b, 0x3fff, junk, sizeof junk);
     attr(&b, NFQA_VLAN | NLA_F_NESTED, junk, sizeof junk);
@@ -505,6 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_packet_of_either_family_is_understood),
         cmocka_unit_test(checksum_and_gso_come_from_skb_info),
+        cmocka_unit_test(interfaces_are_those_of_the_bridge_ports_where_there_are_any),
         cmocka_unit_test(the_tag_is_read_out_of_every_mark),
         cmocka_unit_test(a_packet_that_was_cut_says_so),
         cmocka_unit_test(family_type_hook_and_version_must_agree),
