@@ -41,6 +41,7 @@ mta_fetch() {
         MTA_WHY="there is no apt-get to get $name with"
         return 1
     fi
+    # shellcheck disable=SC2154  # as_owner: build.sh
     "${as_owner[@]}" mkdir -p "$dir"
     # shellcheck disable=SC2086  # several packages
     missing=$(LC_ALL=C apt-get -s -y --no-install-recommends install $wanted 2>/dev/null | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
