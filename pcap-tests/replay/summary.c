@@ -173,8 +173,14 @@ void summary_answer_text(const struct summary *s, char *out, size_t room)
 {
     switch (summary_answer(s)) {
     case ANSWER_NONE:
-        snprintf(out, room, "No: nobody tried, in %" PRIu64 " session%s that could all be read.", s->sessions,
-                 plural(s->sessions));
+        if (summary_alerts(s) > 0)
+            snprintf(out, room,
+                     "No: nobody named an external recipient, in %" PRIu64
+                     " session%s that could all be read; but the policy was broken otherwise (see the alerts).",
+                     s->sessions, plural(s->sessions));
+        else
+            snprintf(out, room, "No: nobody tried, in %" PRIu64 " session%s that could all be read.", s->sessions,
+                     plural(s->sessions));
         return;
     case ANSWER_REFUSED:
         snprintf(out, room, "No: %" PRIu64 " attempt%s to relay, and the server refused %s.", s->tried,

@@ -11,6 +11,7 @@
 #define SHOWN_RCPT   44
 #define SHOWN_VIA    24
 #define SHOWN_DOMAIN 60
+#define SHOWN_MOST   64
 
 /* One attempt to relay. Texts are escaped already. */
 struct row {
@@ -86,16 +87,38 @@ static void endpoint_text(const struct endpoint *e, char out[static 64])
     snprintf(out, 64, e->addr.family == 6 ? "[%s]:%u" : "%s:%u", addr, (unsigned)e->port);
 }
 
-/* Escaped, and where it is too long for its column, with ".." at the end. */
+/* The longest end of b that takes at most `most` characters when escaped; `most` is below SHOWN_MOST. */
+static size_t end_text(struct bytes b, size_t most, char out[static SHOWN_MOST])
+{
+    bool cut;
+    size_t len;
+
+    if (b.len > most)
+        b = bytes_from(b, b.len - most);
+    while (len = escape_plain(b, out, most + 1, &cut), cut)
+        b = bytes_from(b, 1);
+    return len;
+}
+
+/*
+ * Escaped, and where it is too long for its column, with ".." in the place of what is
+ * left out: the middle, since a recipient's end says where its mail goes. What has been
+ * cut before has no end to show.
+ */
 static void column_text(struct bytes b, bool cut_already, char *out, size_t room)
 {
+    char end[SHOWN_MOST] = "";
+    size_t end_len = 0, len;
     bool cut = false;
-    size_t len = escape_plain(b, out, room, &cut);
 
+    len = escape_plain(b, out, room, &cut);
     if (!cut && !(cut_already && len + 2 >= room))
         return;
-    len = escape_plain(b, out, room - 2, &cut);
-    memcpy(out + len, "..", 3);
+    if (!cut_already)
+        end_len = end_text(b, room / 2, end);
+    len = escape_plain(b, out, room - 2 - end_len, &cut);
+    memcpy(out + len, "..", 2);
+    memcpy(out + len + 2, end, end_len + 1);
 }
 
 static void add_row(struct table *t, const struct event *ev)
@@ -209,7 +232,7 @@ static void print_cells(const struct cells *c, const size_t width[COLUMNS], FILE
 
 static void print_rows(const struct table *t, FILE *out)
 {
-    const struct cells head = {{"TIME (UTC)", "CLIENT", "SERVER", "FROM", "RECIPIENT", "VIA", "SERVER SAID", "POLICY"}};
+    const struct cells head = {{"TIME (UTC)", "CLIENT", "SERVER", "FROM", "RECIPIENT", "VIA", "SERVER SAID", "POLICY SAYS"}};
     size_t width[COLUMNS] = {0};
     struct cells c;
 
