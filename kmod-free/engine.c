@@ -455,8 +455,6 @@ static struct verdict judge_session(struct engine *e, const struct frame *f, uin
         e->count.spoofed++;
         return engine_guards(e) ? drop(REASON_NONE) : pass();
     }
-    if (f->csum == CSUM_CAPTURE && !p->csum_good && !f->cut)
-        e->count.bad_csum++;
     e->table.flows[flow].last = e->now;
     s->last = f->wall;
     s->packets[from]++;

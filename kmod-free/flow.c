@@ -3,7 +3,8 @@
  * Theory of operation
  *
  * Both directions must find the same flow, so the hashed key is the two endpoints
- * in byte order of their serialised form, smaller one first; it is never stored.
+ * in an order of their own, addresses first; it is never stored. For IPv4 it is as
+ * short as it can be, since hashing is a good part of a lookup.
  * There are at least as many buckets as flows. A bucket holds index + 1, so that
  * memory full of zeros is an empty table and start-up touches none of it.
  *
@@ -20,28 +21,32 @@ _Static_assert(FLOW_KEY_BYTES == crypto_shorthash_KEYBYTES, "the key is SipHash'
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "the hash fits a number");
 
 #define FLOWS_MAX      (UINT32_C(1) << 30)
-#define ENDPOINT_BYTES (1 + 16 + 2)
+#define KEY_BYTES (2 * (16 + 2))
 
-static void endpoint_bytes(const struct endpoint *e, uint8_t out[static ENDPOINT_BYTES])
+/* Does a go first? Any order will do that depends on the two alone. */
+static bool ordered(const struct endpoint *a, const struct endpoint *b)
 {
-    out[0] = e->addr.family;
-    memcpy(out + 1, e->addr.at, 16);
-    out[17] = (uint8_t)(e->port >> 8);
-    out[18] = (uint8_t)(e->port & 0xff);
+    int by_addr;
+
+    if (a->port != b->port)
+        return a->port < b->port;
+    by_addr = memcmp(a->addr.at, b->addr.at, sizeof a->addr.at);
+    return by_addr < 0 || (by_addr == 0 && a->addr.family <= b->addr.family);
 }
 
 static uint32_t *bucket_of(const struct flow_table *t, const struct endpoint *a, const struct endpoint *b)
 {
-    uint8_t one[ENDPOINT_BYTES], other[ENDPOINT_BYTES], key[2 * ENDPOINT_BYTES];
-    uint8_t hash[crypto_shorthash_BYTES];
+    const struct endpoint *one = ordered(a, b) ? a : b, *other = one == a ? b : a;
+    /* the length, which is hashed too, tells the families apart */
+    size_t addr = a->addr.family == 4 && b->addr.family == 4 ? 4 : 16;
+    uint8_t key[KEY_BYTES], hash[crypto_shorthash_BYTES];
     uint32_t low;
 
-    endpoint_bytes(a, one);
-    endpoint_bytes(b, other);
-    bool ordered = memcmp(one, other, ENDPOINT_BYTES) <= 0;
-    memcpy(key, ordered ? one : other, ENDPOINT_BYTES);
-    memcpy(key + ENDPOINT_BYTES, ordered ? other : one, ENDPOINT_BYTES);
-    crypto_shorthash(hash, key, sizeof(key), t->key);
+    memcpy(key, one->addr.at, addr);
+    memcpy(key + addr, other->addr.at, addr);
+    memcpy(key + 2 * addr, &one->port, 2);
+    memcpy(key + 2 * addr + 2, &other->port, 2);
+    crypto_shorthash(hash, key, 2 * addr + 4, t->key);
     memcpy(&low, hash, sizeof(low));
     return &t->buckets[low & t->bucket_mask];
 }

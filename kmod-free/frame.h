@@ -17,9 +17,8 @@ enum csum_state {
     CSUM_UNSET,
     CSUM_VERIFY,  /* complete on the wire: a bad one is dropped */
     CSUM_TRUSTED, /* not filled in yet (NFQA_SKB_CSUMNOTREADY): don't look */
-    CSUM_CAPTURE, /* offline: looked at and counted, but believed either way. Hosts with checksum offload capture
-                     their own packets unfinished, and edited captures are common; a twin with a bad checksum shows
-                     as a conflict with the real one */
+    CSUM_CAPTURE, /* offline: not looked at. Hosts with checksum offload capture their own packets unfinished, and
+                     edited captures are common; a twin with a bad checksum shows as a conflict with the real one */
 };
 
 struct frame {

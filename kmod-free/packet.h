@@ -21,8 +21,15 @@ struct endpoint {
     uint16_t port; /* host byte order */
 };
 
-bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b);
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
+{
+    return a->family == b->family && memcmp(a->at, b->at, sizeof a->at) == 0;
+}
+
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
+}
 
 enum packet_result {
     PACKET_TCP = 1,  /* *out is complete */
@@ -76,16 +83,13 @@ struct packet {
     uint32_t wire_len;    /* payload length on the wire, at most 1 MiB; payload.len is smaller only if frame.cut */
     uint16_t l4_at;       /* offset of the TCP header in frame.l3 */
     uint16_t payload_at;  /* offset of the payload in frame.l3; behind its end if a cut took TCP options too */
-    bool csum_good;       /* the checksum was looked at and right */
+    bool csum_good;       /* the checksum was looked at (CSUM_VERIFY) and right */
     struct fragment fragment;
 };
 
 /*
- * Decodes f->l3. With CSUM_VERIFY a wrong TCP checksum gives PACKET_BAD_CSUM;
- * with CSUM_CAPTURE it gives PACKET_TCP with csum_good = false (the caller knows
- * the direction's history), and a checksum that holds just the pseudo header's
- * sum (offload) or cannot be computed (cut) is likewise not good; with
- * CSUM_TRUSTED it isn't looked at.
+ * Decodes f->l3. With CSUM_VERIFY a wrong TCP checksum, or one that can't be
+ * computed (cut), gives PACKET_BAD_CSUM; otherwise it isn't looked at.
  *
  * A length of 0 in the IP header (and no Jumbo Payload option) stands for the frame's
  * length only with CSUM_CAPTURE and a whole frame: a superpacket that was captured

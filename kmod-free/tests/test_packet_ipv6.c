@@ -141,7 +141,6 @@ static void ipv6_jumbograms(void **state)
 
     len = build_jumbo(out, false, 70000);
     assert_int_equal(decode(bytes_of(out, len), CSUM_CAPTURE, false, &p), PACKET_TCP);
-    assert_true(p.csum_good);
     assert_int_equal(p.wire_len, 70000);
     assert_int_equal(decode(bytes_of(out, len), CSUM_CAPTURE, true, &p), PACKET_BROKEN);
     assert_int_equal(decode(bytes_of(out, len), CSUM_VERIFY, false, &p), PACKET_BROKEN);

@@ -132,8 +132,12 @@ static void take(struct capsrc_record *record)
     struct frame *f = &record->frame;
     struct packet p;
 
-    f->csum = CSUM_CAPTURE;
-    if (packet_decode(f, &p) == PACKET_TCP && plain_data(f, &p)) {
+    f->csum = CSUM_VERIFY; /* a bad checksum stays one */
+    if (packet_decode(f, &p) == PACKET_BROKEN) {
+        f->csum = CSUM_CAPTURE;
+        (void)!packet_decode(f, &p);
+    }
+    if (plain_data(f, &p)) {
         if (mss > 0)
             cut(f, &p);
         else
