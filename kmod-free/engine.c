@@ -63,6 +63,7 @@ struct engine *engine_new(const struct engine_config *cfg, struct policy *owned)
     e->sessions = calloc(cfg->max_flows, sizeof *e->sessions);
     e->next_flow_id = cfg->first_flow_id;
     bool ok = e->scratch && e->sessions && flow_table_new(&e->table, cfg->max_flows, cfg->hash_key) &&
+              wheel_new(&e->wheel, cfg->max_flows, engine_longest_life(cfg)) &&
               pool_new(&e->blocks, STREAM_BLOCK, cfg->stream_blocks) &&
               pool_new(&e->notes, sizeof(struct note), cfg->max_flows) && offenders_new(&e->offenders, cfg->hash_key);
     if (ok && cfg->defrag_datagrams > 0) {
@@ -85,6 +86,7 @@ void engine_free(struct engine *e)
         defrag_free(e->defrag);
     pool_free(&e->notes);
     pool_free(&e->blocks);
+    wheel_free(&e->wheel);
     flow_table_free(&e->table);
     offenders_free(&e->offenders);
     policy_free(e->policy);
@@ -249,6 +251,7 @@ static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from
     }
     *from = client ? ROLE_CLIENT : ROLE_SERVER;
     session_begin(e, flow, f, !syn);
+    engine_refile(e, flow);
     return flow;
 }
 
@@ -488,13 +491,16 @@ static struct verdict judge_session(struct engine *e, const struct frame *f, uin
         s->bytes[from] += p->wire_len;
         answer = tcp_take(&s->tcp, &lim, p, from);
     }
-    if (s->opaque)
-        return pass();
-    if (s->condemned)
-        return still_condemned(e, flow, from);
-    v = answered(e, flow, from, answer);
-    if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
-        s->opaque = true;
+    if (s->opaque) {
+        v = pass();
+    } else if (s->condemned) {
+        v = still_condemned(e, flow, from);
+    } else {
+        v = answered(e, flow, from, answer);
+        if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
+            s->opaque = true;
+    }
+    engine_refile(e, flow);
     return v;
 }
 

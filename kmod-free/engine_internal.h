@@ -8,6 +8,7 @@
 #include "kmod-free/offenders.h"
 #include "kmod-free/pool.h"
 #include "kmod-free/tcp.h"
+#include "kmod-free/wheel.h"
 
 /* What HELO and MAIL said, for later events: one small block a session, taken when first needed. */
 #define NOTE_HELO_MAX 120
@@ -67,6 +68,7 @@ struct session {
     bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
     uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
     struct mono reset_due;      /* when next */
+    uint8_t filed;              /* enum filed: what the wheel knows of it */
     bool gap_told[ROLE_COUNT];
 };
 
@@ -74,6 +76,7 @@ struct engine {
     struct engine_config cfg;
     struct policy *policy;
     struct flow_table table;
+    struct wheel wheel;         /* by flow index: when to look at it */
     struct session *sessions;   /* by flow index */
     struct pool blocks, notes;
     struct offenders offenders;
@@ -86,8 +89,7 @@ struct engine {
     struct engine_counters count;
     struct mono now;
     struct bytes l3;            /* of the last frame; of the whole datagram where it was a fragment */
-    uint32_t sweep;             /* next flow index that engine_tick looks at */
-    uint32_t spare;             /* ... that engine_make_room does */
+    uint32_t spare;             /* next flow index that engine_make_room looks at */
     uint64_t next_flow_id;
 };
 
@@ -103,6 +105,9 @@ static inline bool engine_guards(const struct engine *e)
 void engine_session_end(struct engine *, uint32_t flow);
 /* engine_time.c: the table is full: ends one flow that nobody will miss. false: found none. */
 RW_CHECK bool engine_make_room(struct engine *);
+/* ... a packet was judged, or a flow made: does the wheel have to know? */
+void engine_refile(struct engine *, uint32_t flow);
+int64_t engine_longest_life(const struct engine_config *);
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);

@@ -203,10 +203,10 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, boo
     struct session *s = &e->sessions[flow];
     struct tcp_end *end = &s->tcp.of[from];
     bool moved = false, gathered = false;
-    if (!end->started)
-        return false;
     if (from == ROLE_CLIENT)
         s->client_waits = s->dnsbl_waits = false;
+    if (!end->started || stream_unread(&end->stream) == 0)
+        return false;
     for (;;) {
         struct bytes in;
         if (s->condemned || !offer(e, &end->stream, gathered, &in))
@@ -286,9 +286,16 @@ static void pump(struct engine *e, uint32_t flow, bool last)
     forget(e, s);
 }
 
+/* Has one of the two said something that wasn't read? Without that the dialogue stands where it stood. */
+static bool something_unread(const struct session *s)
+{
+    return stream_unread(&s->tcp.of[ROLE_CLIENT].stream) > 0 || stream_unread(&s->tcp.of[ROLE_SERVER].stream) > 0;
+}
+
 void judge_pump(struct engine *e, uint32_t flow)
 {
-    pump(e, flow, false);
+    if (something_unread(&e->sessions[flow]))
+        pump(e, flow, false);
 }
 
 void judge_client_first(struct engine *e, uint32_t flow)

@@ -9,7 +9,7 @@
  */
 #include "kmod-free/engine_internal.h"
 
-#define SWEEP_FLOWS    512
+#define TICK_FLOWS     512
 #define SPARE_FLOWS    64
 /* From the server's SYN|ACK to its greeting: 5 minutes, with the default for a handshake. */
 #define HANDSHAKES_TO_GREET 10
@@ -30,9 +30,37 @@ static int64_t lifetime(const struct engine *e, const struct session *s)
     return s->tcp.confirmed || !e->cfg.live || greeting > e->cfg.idle_ns ? e->cfg.idle_ns : greeting;
 }
 
+/* How soon may something have to be done about the flow? */
+static struct mono due(const struct engine *e, uint32_t flow)
+{
+    const struct session *s = &e->sessions[flow];
+    struct mono end = mono_add(e->table.flows[flow].last, lifetime(e, s));
+    return s->resets_left > 0 && mono_before(s->reset_due, end) ? s->reset_due : end;
+}
+
+/* What shortens a flow's time; what makes it longer is seen when it comes up. */
+enum filed { FILED_NOT, FILED_OPEN, FILED_CLOSED, FILED_CONDEMNED };
+
+void engine_refile(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    enum filed as = s->condemned ? FILED_CONDEMNED : tcp_closed(&s->tcp) ? FILED_CLOSED : FILED_OPEN;
+    if (as <= (enum filed)s->filed)
+        return;
+    s->filed = (uint8_t)as;
+    wheel_put(&e->wheel, flow, due(e, flow));
+}
+
+int64_t engine_longest_life(const struct engine_config *cfg)
+{
+    int64_t longest = cfg->idle_ns > cfg->handshake_ns ? cfg->idle_ns : cfg->handshake_ns;
+    return longest > cfg->closed_ns ? longest : cfg->closed_ns;
+}
+
 static void flow_end(struct engine *e, uint32_t flow)
 {
     engine_session_end(e, flow);
+    wheel_take_out(&e->wheel, flow);
     flow_free(&e->table, flow);
 }
 
@@ -85,17 +113,16 @@ static void reset_again(struct engine *e, uint32_t flow)
 
 void engine_tick(struct engine *e, struct mono now)
 {
+    uint32_t flow;
     if (mono_before(e->now, now))
         e->now = now;
-    for (uint32_t n = 0; n < SWEEP_FLOWS && n < e->table.fresh; n++) {
-        if (e->sweep >= e->table.fresh)
-            e->sweep = 0;
-        uint32_t flow = e->sweep++;
-        const struct flow *f = &e->table.flows[flow];
-        if (over(e, f, lifetime(e, &e->sessions[flow])))
+    for (uint32_t n = 0; n < TICK_FLOWS && (flow = wheel_due(&e->wheel, e->now)) != WHEEL_NONE; n++) {
+        if (over(e, &e->table.flows[flow], lifetime(e, &e->sessions[flow]))) {
             flow_end(e, flow);
-        else if (f->used)
-            reset_again(e, flow);
+            continue;
+        }
+        reset_again(e, flow);
+        wheel_put(&e->wheel, flow, due(e, flow));
     }
 }
 

@@ -10,7 +10,7 @@
  *
  * Lookup is symmetric: a packet of either direction finds the same flow, and is
  * told which role sent it. Flows are made by flow_make and end in flow_free,
- * which only the engine's sweep calls.
+ * which only the engine calls, when their time is over.
  */
 #ifndef RCPTWALL_FLOW_H
 #define RCPTWALL_FLOW_H

@@ -57,33 +57,39 @@ struct transport {
 /* Sums with their carries: two instructions a word. */
 __extension__ typedef unsigned __int128 wide;
 
+static uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
 uint32_t csum_add(uint32_t sum, struct bytes b)
 {
+    const uint8_t *at = b.at;
     wide even = 0, odd = 0; /* of 8-byte words: no length that we have makes these overflow */
-    uint64_t word[4], all;
+    uint64_t all;
     uint8_t tail[8] = {0};
     uint16_t half;
+    size_t left = b.len;
 
     /* In the machine's own byte order, which RFC 1071 2 (B) allows; swapped once at the end. */
-    for (; b.len >= sizeof word; b = bytes_of(b.at + sizeof word, b.len - sizeof word)) {
-        memcpy(word, b.at, sizeof word);
-        even += word[0];
-        odd += word[1];
-        even += word[2];
-        odd += word[3];
+    for (; left >= 32; left -= 32, at += 32) {
+        even += word_at(at);
+        odd += word_at(at + 8);
+        even += word_at(at + 16);
+        odd += word_at(at + 24);
     }
-    for (; b.len >= sizeof word[0]; b = bytes_of(b.at + sizeof word[0], b.len - sizeof word[0])) {
-        memcpy(word, b.at, sizeof word[0]);
-        even += word[0];
-    }
-    if (b.len > 0) {
-        memcpy(tail, b.at, b.len);
-        memcpy(word, tail, sizeof word[0]);
-        odd += word[0];
+    for (; left >= 8; left -= 8, at += 8)
+        even += word_at(at);
+    if (left > 0) {
+        memcpy(tail, at, left);
+        odd += word_at(tail);
     }
     even += odd;
-    even = (uint64_t)even + (even >> 64);
     all = (uint64_t)even + (uint64_t)(even >> 64);
+    all += all < (uint64_t)even; /* the carry */
     all = (all & UINT32_MAX) + (all >> 32);
     half = csum_fold((uint32_t)((all & UINT32_MAX) + (all >> 32)));
     memcpy(tail, &half, sizeof half);

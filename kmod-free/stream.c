@@ -333,11 +333,6 @@ bool stream_differs(const struct stream *s, const struct pool *pool, struct seq 
     return cut_before(kept, &at, &data) && differs(s, pool, find(s, pool, at), at, data);
 }
 
-uint32_t stream_unread(const struct stream *s)
-{
-    return (uint32_t)seq_diff(s->next, s->read);
-}
-
 bool stream_peek(const struct stream *s, const struct pool *pool, struct bytes *out)
 {
     uint32_t unread = stream_unread(s);

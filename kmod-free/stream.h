@@ -70,7 +70,10 @@ uint32_t stream_room(const struct stream *, const struct pool *, uint32_t block_
 RW_CHECK bool stream_differs(const struct stream *, const struct pool *, struct seq at, struct bytes data);
 
 /* How many bytes can be read in order now. */
-uint32_t stream_unread(const struct stream *);
+static inline uint32_t stream_unread(const struct stream *s)
+{
+    return (uint32_t)seq_diff(s->next, s->read);
+}
 
 /*
  * The unread bytes in order, as far as they lie in one run of memory: false if

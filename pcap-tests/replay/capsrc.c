@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,8 +20,8 @@
 
 struct capsrc {
     char name[256]; /* escaped: a file's name may hold anything */
-    gzFile gz;      /* reads plain files as they are */
-    off_t size;     /* 0: not a plain file */
+    gzFile gz;      /* NULL: the FILE reads the file itself */
+    off_t size;     /* 0: not a regular file */
     int64_t given;  /* bytes handed to libpcap, unpacked */
     bool damaged;   /* the gzip data broke off or are wrong; why says it */
     pcap_t *pcap;
@@ -29,7 +30,8 @@ struct capsrc {
 };
 
 /*
- * libpcap wants a FILE; this one reads through zlib, and only knows how to say where it is.
+ * libpcap wants a FILE. That of a plain file is the C library's own; any other reads
+ * through zlib, and only knows how to say where it is.
  */
 static ssize_t cookie_read(void *cookie, char *buf, size_t len)
 {
@@ -94,7 +96,29 @@ static int open_path(struct capsrc *c, const char *path)
     return -1;
 }
 
-static FILE *open_stream(struct capsrc *c, int fd)
+/* Is it a file that zlib would only copy? Where that can't be seen without taking bytes away, zlib looks. */
+static bool is_plain(const struct capsrc *c, int fd)
+{
+    uint8_t magic[2];
+
+    return c->size > 0 && lseek(fd, 0, SEEK_CUR) == 0 &&
+           pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && (magic[0] != 0x1f || magic[1] != 0x8b);
+}
+
+static FILE *open_plain(struct capsrc *c, int fd)
+{
+    FILE *file = fdopen(fd, "rb");
+
+    if (!file) {
+        close(fd);
+        snprintf(c->error, sizeof c->error, "%s: out of memory", c->name);
+        return NULL;
+    }
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return file;
+}
+
+static FILE *open_unpacked(struct capsrc *c, int fd)
 {
     const cookie_io_functions_t io = {.read = cookie_read, .seek = cookie_seek};
     FILE *file;
@@ -111,7 +135,17 @@ static FILE *open_stream(struct capsrc *c, int fd)
         snprintf(c->error, sizeof c->error, "%s: out of memory", c->name);
         return NULL;
     }
-    (void)setvbuf(file, NULL, _IOFBF, INPUT_BUFFER);
+    return file;
+}
+
+static FILE *open_stream(struct capsrc *c, int fd)
+{
+    FILE *file = is_plain(c, fd) ? open_plain(c, fd) : open_unpacked(c, fd);
+
+    if (file) {
+        (void)setvbuf(file, NULL, _IOFBF, INPUT_BUFFER);
+        (void)__fsetlocking(file, FSETLOCKING_BYCALLER); /* nobody else reads it: no lock for each header */
+    }
     return file;
 }
 
@@ -120,7 +154,7 @@ static void explain_open(struct capsrc *c, const char *why)
 {
     if (c->damaged)
         why = damage(c);
-    else if (c->given == 0)
+    else if (c->gz && c->given == 0)
         why = "is empty";
     else if (strstr(why, "unknown file format"))
         why = "is neither a pcap nor a pcapng file";
@@ -242,7 +276,7 @@ const char *capsrc_error(const struct capsrc *c)
 
 double capsrc_progress(const struct capsrc *c)
 {
-    z_off_t at = gzoffset(c->gz);
+    off_t at = c->gz ? (off_t)gzoffset(c->gz) : ftello(pcap_file(c->pcap));
 
     return c->size > 0 && at >= 0 ? (double)at / (double)c->size : -1;
 }
