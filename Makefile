@@ -109,6 +109,10 @@ check-asan: ## the same tests under AddressSanitizer and UndefinedBehaviorSaniti
 check-valgrind: tests ## the unit tests under valgrind
 	$(Q)BUILD=$(BUILD) scripts/check-valgrind $(TESTS)
 
+.PHONY: check-callgrind
+check-callgrind: all tests ## instructions per packet and per kilobyte, against scripts/instructions.tsv
+	$(Q)BUILD=$(BUILD) scripts/check-callgrind
+
 .PHONY: lint
 lint: ## cppcheck, clang-tidy, shellcheck
 	$(Q)scripts/lint

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!read_all(argv[2], &all))
-        return 2;
+        exit(2);
     e = make_engine(guard);
     if (!e)
         abort();
