@@ -96,7 +96,7 @@ static void reset_again(struct engine *e, uint32_t flow)
         return;
     int64_t wait = ENGINE_RESET_AGAIN_NS << (ENGINE_RESETS_AGAIN - s->resets_left + 1);
     s->resets_left--;
-    s->reset_due = mono_add(e->now, wait);
+    s->reset_due = mono_add(s->reset_due, wait);
     if (s->condemned != ACTION_RESET || !client->started || !server->started || server->rst_seen) {
         s->resets_left = 0;
         return;

@@ -668,6 +668,7 @@ static void test_reset_again(void **state)
     struct verdict v = say(&c, ROLE_CLIENT, relays);
     is_reset(v, REASON_EXTERNAL_RCPT);
     static const int wanted[] = {0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
+    c.ns += NS_PER_S / 2; /* the wheel's slots take part of a second */
     engine_tick(c.e, (struct mono){c.ns});
     for (size_t s = 0; s < sizeof wanted / sizeof wanted[0]; s++) {
         assert_int_equal(sent.count, wanted[s]);
