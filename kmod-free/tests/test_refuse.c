@@ -153,13 +153,13 @@ static void test_begun_already(void **state)
     for (size_t cut = 1; cut < sizeof BAD - 2; cut++) {
         char first[64], second[64];
         snprintf(first, sizeof first, "%.*s", (int)cut, BAD);
-        snprintf(second, sizeof second, "%s", BAD + cut);
+        snprintf(second, sizeof second, "%s", &BAD[cut]);
         begin(STANCE_GUARD);
         assert_int_equal(send_at(0, first).kind, VERDICT_PASS);
         enum verdict_kind kind = send_at(0, second).kind;
         if (cut <= strlen("RCPT TO:<")) {
             assert_int_equal(kind, VERDICT_REWRITE);
-            assert_string_equal(sent, OFF + cut);
+            assert_string_equal(sent, &OFF[cut]);
         } else {
             assert_int_equal(kind, VERDICT_RESET);
             assert_non_null(strstr(l.text, "rcpt external-rcpt reset"));
