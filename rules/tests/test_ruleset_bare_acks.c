@@ -106,7 +106,7 @@ static void ipv4(void **state)
         p[7] = (uint8_t)fragment;
         assert_int_equal(passes(&s, p, len), (fragment & 0x3fff) == 0);
     }
-    len = bare4(p, 5);
+    (void)bare4(p, 5);
     for (size_t cut = 0; cut < 34; cut++)
         assert_false(passes(&s, p, cut));
 }
@@ -136,7 +136,7 @@ static void ipv6(void **state)
         p[6] = (uint8_t)next;
         assert_int_equal(passes(&s, p, len), next == 6);
     }
-    len = bare6(p, 5);
+    (void)bare6(p, 5);
     for (size_t cut = 0; cut < 54; cut++)
         assert_false(passes(&s, p, cut));
 }
