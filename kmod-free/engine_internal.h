@@ -102,12 +102,29 @@ static inline bool engine_guards(const struct engine *e)
 #define ENGINE_RESETS_AGAIN   3
 #define ENGINE_RESET_AGAIN_NS NS_PER_S
 
+/* engine.c: a flow's session begins (again), and ends with its event. */
+void engine_session_begin(struct engine *, uint32_t flow, const struct frame *, bool midstream);
 void engine_session_end(struct engine *, uint32_t flow);
+/* Can this end only be one of the protected servers? */
+RW_CHECK bool engine_is_server(const struct engine *, const struct endpoint *);
 /* engine_time.c: the table is full: ends one flow that nobody will miss. false: found none. */
 RW_CHECK bool engine_make_room(struct engine *);
 /* ... a packet was judged, or a flow made: does the wheel have to know? */
 void engine_refile(struct engine *, uint32_t flow);
 int64_t engine_longest_life(const struct engine_config *);
+
+static inline struct verdict verdict_pass(void)
+{
+    return (struct verdict){.kind = VERDICT_PASS};
+}
+
+static inline struct verdict verdict_drop(enum reason reason)
+{
+    return (struct verdict){.kind = VERDICT_DROP, .reason = reason};
+}
+
+/* engine_verdict.c: on e->packet, which belongs to this flow. *from turns where the roles do. */
+RW_CHECK struct verdict verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *from);
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);

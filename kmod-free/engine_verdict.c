@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What becomes of one packet of a known session. The promises it keeps: engine.c, "Theory of operation". */
+#include "kmod-free/engine_internal.h"
+
+#define GAP_FRAMES      6
+/* On a port where SMTP was not expected: after so many bytes it isn't SMTP. */
+#define RECOGNISE_BYTES 65536
+
+static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    const struct tcp_end *mine = &s->tcp.of[from], *theirs = &s->tcp.of[role_other(from)];
+    const struct packet *p = &e->packet;
+    if (p->flags & TCP_SYN)
+        return verdict_drop((enum reason)s->reason);
+    if (s->condemned == ACTION_DROP) {
+        struct verdict v = verdict_drop((enum reason)s->reason);
+        v.ban = s->ban_due;
+        v.onward = (struct reset_numbers){mine->started ? mine->passed : p->seq, p->ack};
+        s->ban_due = false;
+        return v;
+    }
+    if (s->resets_left == 0 && !s->sender_told[ROLE_CLIENT] && !s->sender_told[ROLE_SERVER]) {
+        s->resets_left = ENGINE_RESETS_AGAIN;
+        s->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
+    }
+    struct verdict v = {
+        .kind = VERDICT_RESET,
+        .from = from,
+        .reason = (enum reason)s->reason,
+        .client = e->table.flows[flow].of[ROLE_CLIENT],
+        .server = e->table.flows[flow].of[ROLE_SERVER],
+        .tell_sender = !s->sender_told[from],
+        .ban = s->ban_due,
+    };
+    s->ban_due = false;
+    s->sender_told[from] = true;
+    v.onward.seq = mine->started ? mine->passed : p->seq;
+    v.onward.ack = theirs->started ? theirs->stream.next : p->ack;
+    v.back.seq = theirs->started ? theirs->passed : p->ack;
+    v.back.ack = seq_add(p->seq, packet_seq_len(p));
+    return v;
+}
+
+/* GUARD: the segment was taken up to `limit` and the dialogue has read all that it may. How much of it may go on? */
+static struct verdict let_through(struct engine *e, uint32_t flow, enum role from, struct seq limit)
+{
+    struct session *s = &e->sessions[flow];
+    const struct packet *p = &e->packet;
+    struct tcp_end *end = &s->tcp.of[from];
+    struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
+    struct verdict v = verdict_pass();
+    if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
+        struct seq barrier = end->stream.read;
+        bool excused = s->is_excused && !seq_after(end->passed_high, s->excused);
+        if (!s->dnsbl_waits && seq_after(end->passed_high, barrier) && !excused) {
+            judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
+            if (s->condemned)
+                return condemned(e, flow, from);
+        }
+        limit = seq_earlier(limit, barrier);
+    }
+    if (p->wire_len > 0 && !seq_before(at, limit))
+        return verdict_drop(REASON_NONE);
+    if (seq_after(stop, limit))
+        v = (struct verdict){
+            .kind = VERDICT_CLIP,
+            .from = from,
+            .keep = (uint32_t)seq_diff(limit, at),
+            .sender_mss = s->tcp.of[role_other(from)].mss,
+        };
+    tcp_passed(&s->tcp, p, from, v.kind == VERDICT_CLIP ? v.keep : p->wire_len);
+    return v;
+}
+
+/* Without payload, too: the pointer may mark a byte of a later segment, and the server takes that one out. */
+static bool urgent(const struct packet *p)
+{
+    return p->flags & TCP_URG;
+}
+
+/* GUARD, or live WATCH: a hole in what we saw although nothing can pass us: picked up under way, or fail-open. */
+static void pick_up(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    for (int r = 0; r < ROLE_COUNT; r++) {
+        struct tcp_end *end = &s->tcp.of[r];
+        if (!end->has_beyond)
+            continue;
+        if (!seq_after(end->beyond, end->stream.next)) {
+            end->has_beyond = false;
+            end->beyond_frames = 0;
+            if (r == ROLE_CLIENT && !engine_guards(e))
+                judge_client_first(e, flow);
+            continue;
+        }
+        if (engine_guards(e)) {
+            judge_raise(e, flow, REASON_MIDSTREAM, NULL, 0);
+            if (s->condemned)
+                return;
+        } else if (end->seen && ++end->beyond_frames < GAP_FRAMES) {
+            continue;
+        }
+        judge_gap(e, flow, (enum role)r);
+    }
+}
+
+/*
+ * The capture kept only the beginning of this segment, and of any copy of it: the rest is a gap at
+ * once, so that what comes behind it stays in order with what the other side says.
+ */
+static void cut_short(struct engine *e, uint32_t flow, enum role from)
+{
+    struct session *s = &e->sessions[flow];
+    const struct packet *p = &e->packet;
+    struct tcp_end *end = &s->tcp.of[from];
+    struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
+    if (p->payload.len == p->wire_len || !end->started ||
+        !seq_equal(end->stream.next, seq_add(at, (uint32_t)p->payload.len)))
+        return;
+    judge_pump(e, flow);
+    if (s->opaque || (from == ROLE_CLIENT && s->client_waits))
+        return; /* the reply that it waits for is still to come: found as a gap when the bytes are acknowledged */
+    end->beyond = end->has_beyond ? seq_later(end->beyond, stop) : stop;
+    end->has_beyond = true;
+    judge_gap(e, flow, from);
+}
+
+static struct verdict answered(struct engine *e, uint32_t flow, enum role from, enum tcp_answer answer)
+{
+    struct session *s = &e->sessions[flow];
+    switch (answer) {
+    case TCP_TAKEN:
+    case TCP_PART:
+    case TCP_RENEWED:
+    case TCP_TURNED:
+        break;
+    case TCP_CONFLICT:
+        e->count.conflicts++;
+        if (from == ROLE_CLIENT)
+            judge_raise(e, flow, REASON_EVASION, NULL, 0);
+        break;
+    case TCP_FULL:
+        e->count.stream_full++;
+        break;
+    case TCP_OUTSIDE:
+        e->count.out_of_window++;
+        break;
+    }
+    if (answer == TCP_TAKEN && !engine_guards(e))
+        cut_short(e, flow, from);
+    pick_up(e, flow);
+    if (!s->condemned)
+        judge_pump(e, flow);
+    if (!engine_guards(e))
+        return verdict_pass();
+    if (s->condemned)
+        return condemned(e, flow, from);
+    if (answer == TCP_PART) {
+        e->count.stream_full++;
+        return let_through(e, flow, from, s->tcp.part);
+    }
+    if (answer != TCP_TAKEN)
+        return verdict_drop(answer == TCP_CONFLICT ? REASON_EVASION : REASON_NONE);
+    return let_through(e, flow, from, seq_add(packet_data_seq(&e->packet), e->packet.wire_len));
+}
+
+/*
+ * Whoever is near enough to hand packets to the gateway can write the server's address on them, and the numbers he
+ * knows: he is its client. A 354, a 220 for STARTTLS or an acknowledgment of what never arrived would be believed.
+ * But they come in where the client's own packets do, and the server's don't.
+ */
+static bool spoofed(struct session *s, const struct frame *f, enum role from)
+{
+    if (from == ROLE_SERVER)
+        return s->client_in != 0 && f->in == s->client_in;
+    if (s->client_in == 0 && f->in != f->out)
+        s->client_in = f->in;
+    return false;
+}
+
+/* A condemned session's packets, but for what may begin a new one on the same ports. */
+static struct verdict still_condemned(struct engine *e, uint32_t flow, enum role from)
+{
+    const struct packet *p = &e->packet;
+    if (p->flags & (TCP_SYN | TCP_RST) && p->wire_len == 0)
+        return verdict_pass();
+    return condemned(e, flow, from);
+}
+
+struct verdict verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum role *whose)
+{
+    struct packet *p = &e->packet;
+    struct verdict v;
+    enum role from = *whose;
+    struct session *s = &e->sessions[flow];
+    if (spoofed(s, f, from)) {
+        e->count.spoofed++;
+        return engine_guards(e) ? verdict_drop(REASON_NONE) : verdict_pass();
+    }
+    e->table.flows[flow].last = e->now;
+    s->last = f->wall;
+    s->packets[from]++;
+    s->bytes[from] += p->wire_len;
+    if (urgent(p)) {
+        e->count.urgent++;
+        judge_raise(e, flow, REASON_EVASION, NULL, 0);
+        if (engine_guards(e) && !s->condemned)
+            return verdict_drop(REASON_EVASION); /* RFC 6093: servers disagree where the urgent byte goes */
+    }
+    if (s->midstream && e->cfg.live && s->packets[0] + s->packets[1] == 1)
+        judge_raise(e, flow, REASON_MIDSTREAM, NULL, 0);
+    if (s->opaque)
+        p->payload.len = 0; /* nothing to judge, nothing to keep */
+    struct tcp_limits lim = {&e->blocks, e->cfg.stream_block_limit, engine_guards(e)};
+    enum tcp_answer answer = tcp_take(&s->tcp, &lim, p, from);
+    uint32_t client_in = s->client_in;
+    if (answer == TCP_TURNED && engine_is_server(e, &e->table.flows[flow].of[ROLE_CLIENT])) {
+        engine_session_end(e, flow);
+        flow_swap_roles(&e->table, flow);
+        *whose = from = role_other(from);
+        client_in = 0;
+        answer = TCP_RENEWED;
+    } else if (answer == TCP_RENEWED) {
+        engine_session_end(e, flow);
+    }
+    if (answer == TCP_RENEWED) {
+        engine_session_begin(e, flow, f, false);
+        s->client_in = client_in;
+        s->packets[from]++;
+        s->bytes[from] += p->wire_len;
+        answer = tcp_take(&s->tcp, &lim, p, from);
+    }
+    if (s->opaque) {
+        v = verdict_pass();
+    } else if (s->condemned) {
+        v = still_condemned(e, flow, from);
+    } else {
+        v = answered(e, flow, from, answer);
+        if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
+            s->opaque = true;
+    }
+    engine_refile(e, flow);
+    return v;
+}
