@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kmod-free/tests/support_live.h"
+#include "kmod-free/tests/support_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,15 +39,11 @@ void log_event(void *ctx, const struct event *ev)
 struct engine *engine_make(enum stance stance, struct log *l)
 {
     struct engine_config cfg;
-    struct policy *p = policy_new();
+    struct policy *p = support_policy(stance == STANCE_GUARD);
     struct network inside;
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
     assert_true(network_parse("203.0.113.0/24", &inside));
     inside.tag = 2;
     assert_true(policy_add_network(p, &inside));
-    p->enforce = stance == STANCE_GUARD;
     engine_config_defaults(&cfg);
     cfg.stance = stance;
     cfg.live = stance == STANCE_GUARD;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "kmod-free/tests/support_live.h"
+#include "kmod-free/tests/support_policy.h"
 
 #define MAIL "MAIL FROM:<a@b.example>\r\n"
 
@@ -33,12 +34,8 @@ static bool ask(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr
 static void begin(enum stance stance, enum action unknown)
 {
     struct engine_config cfg;
-    struct policy *p = policy_new();
+    struct policy *p = support_policy(stance == STANCE_GUARD);
     bool nobody = asked.nobody;
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
-    p->enforce = stance == STANCE_GUARD;
     p->tags[1].dnsbl_threshold = 2;
     p->tags[1].dnsbl_unknown = unknown;
     snprintf(p->lists[0], sizeof p->lists[0], "bl.example");

@@ -13,6 +13,7 @@
 #include "kmod-free/engine.h"
 #include "kmod-free/report/event_json.h"
 #include "kmod-free/tests/support.h"
+#include "kmod-free/tests/support_policy.h"
 
 enum tag {
     TAG_OUTSIDE = 1,
@@ -69,18 +70,14 @@ static void add_tag(struct policy *p, enum tag value, const char *name, const ch
 
 static struct engine *engine_make(enum stance stance, struct event_sink sink)
 {
-    struct policy *p = policy_new();
+    struct policy *p = support_policy(stance == STANCE_GUARD);
     struct engine_config cfg;
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
     add_tag(p, TAG_EXEMPT, "exempt", "203.0.113.3");
     add_tag(p, TAG_TLS_ALERT, "tls-alert", "203.0.113.4");
     add_tag(p, TAG_TLS_RESET, "tls-reset", "203.0.113.5");
     p->tags[TAG_EXEMPT].exempt_authenticated = true;
     p->tags[TAG_TLS_ALERT].on[REASON_STARTTLS] = ACTION_ALERT;
     p->tags[TAG_TLS_RESET].on[REASON_STARTTLS] = ACTION_RESET;
-    p->enforce = stance == STANCE_GUARD;
     engine_config_defaults(&cfg);
     cfg.stance = stance;
     cfg.max_flows = 4;

@@ -18,6 +18,7 @@
 
 #include "kmod-free/engine.h"
 #include "kmod-free/tests/support.h"
+#include "kmod-free/tests/support_policy.h"
 
 /* Since counting began. Volatile: a compiler believes that malloc changes no variable. */
 static volatile size_t taken, given;
@@ -119,11 +120,7 @@ static void count_event(void *ctx, const struct event *ev)
 static struct engine *engine_make(enum stance stance, size_t *events)
 {
     struct engine_config cfg;
-    struct policy *p = policy_new();
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
-    p->enforce = stance == STANCE_GUARD;
+    struct policy *p = support_policy(stance == STANCE_GUARD);
     engine_config_defaults(&cfg);
     cfg.stance = stance;
     cfg.live = stance == STANCE_GUARD;

@@ -9,6 +9,7 @@
 
 #include "kmod-free/rewrite.h"
 #include "kmod-free/tests/support_live.h"
+#include "kmod-free/tests/support_policy.h"
 
 #define BAD "RCPT TO:<u@ext.example>\r\n"
 #define OFF "RCPT TO:<@@@@@@@@@@@@@>\r\n"
@@ -21,11 +22,7 @@ static char sent[SUPPORT_PACKET_MAX];
 
 static struct policy *refusing(bool enforce)
 {
-    struct policy *p = policy_new();
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
-    p->enforce = enforce;
+    struct policy *p = support_policy(enforce);
     p->tags[1].on[REASON_EXTERNAL_RCPT] = ACTION_REFUSE;
     return p;
 }

@@ -17,6 +17,7 @@
 #include "kmod-free/report/event_json.h"
 #include "kmod-free/report/event_line.h"
 #include "kmod-free/tests/support.h"
+#include "kmod-free/tests/support_policy.h"
 #include "kmod-free/tests/support_smtp.h"
 
 #define BEGIN                                                                                                          \
@@ -142,12 +143,8 @@ static void the_dialogue_keeps_secrets(void **state)
 
 static struct engine *engine_make(enum stance stance, struct seen *seen)
 {
-    struct policy *p = policy_new();
+    struct policy *p = support_policy(stance == STANCE_GUARD);
     struct engine_config cfg;
-    assert_non_null(p);
-    assert_null(domain_set_add(p->local, "local.example"));
-    assert_true(domain_set_seal(p->local));
-    p->enforce = stance == STANCE_GUARD;
     engine_config_defaults(&cfg);
     cfg.stance = stance;
     cfg.max_flows = 4;
