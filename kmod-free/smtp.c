@@ -66,7 +66,7 @@ void smtp_recognise(struct smtp *s, const struct smtp_command *c)
 }
 
 /* What belongs to one body or one line, and to no other state. */
-#define SMTP_PASSING (SMTP_ODD | SMTP_JUST_ODD | SMTP_SAID_SMUGGLING | SMTP_HELD_WHOLE | SMTP_DATA_LAST)
+#define SMTP_PASSING (SMTP_ODD | SMTP_JUST_ODD | SMTP_SAID_SMUGGLING | SMTP_HELD_WHOLE | SMTP_DATA_LAST | SMTP_INSIDE)
 
 void smtp_become_unsure(struct smtp *s, enum smtp_belief belief)
 {

@@ -53,6 +53,7 @@ enum smtp_flag {
     SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
     SMTP_CLIENT_FIRST = 1 << 21,     /* the client's side may go on: its bytes come before further replies */
     SMTP_CLIENT_WAITS = 1 << 22,     /* it was told to: there are bytes */
+    SMTP_INSIDE = 1 << 27,           /* unsure, and the last line ended where another reading is in the middle of one */
     SMTP_ANYWHERE = 1 << 26,         /* octets were sent whose end isn't known: a command may begin inside a line */
     SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
     SMTP_DOUBT_LF = 1 << 25,         /* the latter */

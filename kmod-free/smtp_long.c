@@ -48,7 +48,7 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
     } else if (s->belief == SMTP_BEHIND_DATA) {
         s->belief = counts ? SMTP_IS_COMMAND : SMTP_IS_TEXT;
     }
-    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD | SMTP_INSIDE);
     smtp_set(s, SMTP_LONG | SMTP_CLIENT_SPOKE);
     if (cmd->verb == SMTP_VERB_BDAT || cmd->verb == SMTP_VERB_XEXCH50)
         smtp_set(s, SMTP_ANYWHERE);

@@ -16,6 +16,7 @@ struct unsure_line {
     bool known;      /* any command that is written as it should be */
     bool bare_lf;
     bool complete; /* for all servers: CRLF, or nothing follows */
+    bool inside;   /* it ended at an odd end of data, in the middle of what a server at commands takes for one line */
 };
 
 static bool greets(const struct smtp_command *cmd)
@@ -77,7 +78,9 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
     bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
     smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
     smtp_set(s, SMTP_CLIENT_SPOKE);
-    smtp_clear(s, SMTP_JUST_ODD);
+    smtp_clear(s, SMTP_JUST_ODD | SMTP_INSIDE);
+    if (l->inside)
+        smtp_set(s, SMTP_INSIDE);
     s->body = body;
     next_belief(s, l);
     switch (l->body_end) {
@@ -169,6 +172,23 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *
     return t;
 }
 
+/*
+ * Where an odd end cuts a line in two, a server at commands reads on to its LF, and finds the address there: a RCPT is
+ * judged with all of it. Only where the line begins, so that many such ends in one don't make it many times as dear.
+ */
+static void read_command(const struct smtp *s, struct unsure_line *l, struct bytes uncut)
+{
+    smtp_command_read(l->text, &l->cmd);
+    if (l->inside && !smtp_is(s, SMTP_INSIDE)) {
+        struct smtp_command whole;
+        smtp_command_read(smtp_line_text(uncut), &whole);
+        if (whole.verb == SMTP_VERB_RCPT)
+            l->cmd = whole;
+    }
+    l->stands_out = smtp_command_stands_out(&l->cmd);
+    l->known = l->stands_out || (l->cmd.formed && l->cmd.verb != SMTP_VERB_MAIL && l->cmd.verb != SMTP_VERB_RCPT);
+}
+
 enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
@@ -191,14 +211,14 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
         odd_end(s);
         return SMTP_TURN_AGAIN;
     }
+    struct bytes uncut = line;
     line = bytes_first(line, n);
+    l.inside = n < uncut.len;
     l.end = held + n;
     l.text = smtp_line_text(line);
     enum smtp_ending ending = smtp_line_ending(line);
     l.complete = ending == SMTP_ENDS_CRLF || (!whole && rest.len == 0);
     l.bare_lf = ending == SMTP_ENDS_LF;
-    smtp_command_read(l.text, &l.cmd);
-    l.stands_out = smtp_command_stands_out(&l.cmd);
-    l.known = l.stands_out || (l.cmd.formed && l.cmd.verb != SMTP_VERB_MAIL && l.cmd.verb != SMTP_VERB_RCPT);
+    read_command(s, &l, uncut);
     return judge_line(c, &l, body);
 }

@@ -696,6 +696,14 @@ static void test_midstream(void **state)
                    "rcpt? 0 <x>\nrcpt 1 <y>\n");
 }
 
+/* What an odd end cuts in two is one line for a server at commands, and the address stands behind the cut. */
+static void test_d3_odd_end_inside_a_rcpt(void **state)
+{
+    (void)state;
+    PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r<a>\\r\\n\nS: 250 ok\n", "malformed?\nrcpt? 0 \\x0d.\\x0d<a>\nreply 0 250\n");
+    PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r\\r.\\r<a>\\n\n", NULL);
+}
+
 static void test_gaps(void **state)
 {
     (void)state;
@@ -821,6 +829,7 @@ int main(void)
         cmocka_unit_test(test_long_line_heads_and_tails),
         cmocka_unit_test(test_one_byte_at_a_time_is_not_quadratic),
         cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_d3_odd_end_inside_a_rcpt),
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_other_protocols),
         cmocka_unit_test(test_lmtp),
