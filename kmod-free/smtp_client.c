@@ -159,7 +159,7 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
         t = SMTP_TURN_EVENT;
     }
     smtp_held_or_taken(c, l->end, l->bare_lf,
-                       !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(l->cmd.argument));
+                       !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(&l->cmd));
     return t;
 }
 

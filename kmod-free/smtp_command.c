@@ -202,9 +202,29 @@ bool smtp_rcpt_find(struct bytes b, size_t from, size_t *at)
     return false;
 }
 
-bool smtp_address_open(struct bytes argument)
+/* Only '<' in front and a '>' that nothing quotes close it: any word before a '<' may be somebody's name. */
+static bool path_open(struct bytes a)
 {
-    struct bytes a = skip_junk(argument);
+    bool quoted = false;
+    if (a.len == 0 || a.at[0] != '<')
+        return true;
+    for (size_t i = 1; i < a.len; i++) {
+        if (a.at[i] == '\\')
+            return true; /* servers differ in what it quotes */
+        if (a.at[i] == '"')
+            quoted = !quoted;
+        if (a.at[i] == '>' && !quoted)
+            return false;
+    }
+    return true;
+}
+
+bool smtp_address_open(const struct smtp_command *c)
+{
+    struct bytes a = skip_junk(c->argument);
+    if (c->formed)
+        return path_open(a);
+    /* most likely a text; several words are no address */
     const uint8_t *angle = a.len > 0 ? memchr(a.at, '<', a.len) : NULL;
     if (angle != NULL)
         return !has(bytes_from(a, (size_t)(angle - a.at)), '>');

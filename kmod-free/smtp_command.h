@@ -60,8 +60,8 @@ RW_CHECK bool smtp_line_dirty(struct bytes text);
 struct bytes smtp_rcpt_argument(struct bytes behind_verb);
 /* Where "RCPT" (any case) stands next in b, not before `from`. */
 RW_CHECK bool smtp_rcpt_find(struct bytes b, size_t from, size_t *at);
-/* No end of the address is in sight: "<a@b", "a@b", blanks. */
-RW_CHECK bool smtp_address_open(struct bytes argument);
+/* RCPT: may its address go on behind what was read as the line's end? "<a@b", "a@b", "name", blanks. */
+RW_CHECK bool smtp_address_open(const struct smtp_command *);
 
 /*
  * The size of a BDAT chunk (RFC 3030 2). false: not written in the one way that all

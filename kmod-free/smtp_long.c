@@ -30,7 +30,7 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
     bool suspect = prompt || (unsure && s->belief != SMTP_IS_COMMAND);
     enum smtp_turn t = SMTP_TURN_AGAIN;
     smtp_recognise(s, cmd);
-    if (cmd->verb == SMTP_VERB_RCPT && smtp_address_open(cmd->argument))
+    if (cmd->verb == SMTP_VERB_RCPT && smtp_address_open(cmd))
         smtp_set(s, SMTP_LONG_RCPT);
     if (counts) {
         bool rcpt = cmd->verb == SMTP_VERB_RCPT;

@@ -76,7 +76,7 @@ static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t 
 {
     struct smtp *s = c->s;
     bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
-    smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(l->cmd.argument));
+    smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(&l->cmd));
     smtp_set(s, SMTP_CLIENT_SPOKE);
     smtp_clear(s, SMTP_JUST_ODD | SMTP_INSIDE);
     if (l->inside)

@@ -103,7 +103,7 @@ static void test_verbs(void **state)
             struct bytes part = guard_copy(bytes_of(rows[i].line, n));
             smtp_command_read(part, &c);
             assert_true(inside(c.argument, part));
-            if (smtp_command_stands_out(&c) || !smtp_address_open(c.argument))
+            if (smtp_command_stands_out(&c) || !smtp_address_open(&c))
                 assert_true(c.argument.len > 0);
             guard_free(part);
         }
@@ -133,15 +133,37 @@ static void test_line_text(void **state)
 static void test_address_open(void **state)
 {
     static const struct {
-        const char *argument;
+        const char *line;
         bool open;
     } rows[] = {
-        {"", true},      {"   ", true},  {"<a@b", true},    {"<a@b>", false}, {" <a@b> x", false}, {"a@b", true},
-        {"a@b ", false}, {"a <b", true}, {"a <b> ", false}, {"a>b", true},    {"x<", true},
+        {"RCPT", true},
+        {"RCPT   ", true},
+        {"RCPT TO:", true},
+        {"RCPT TO:   ", true},
+        {"RCPT TO:<a@b", true},
+        {"RCPT TO:<a@b>", false},
+        {"RCPT TO: <a@b> x", false},
+        {"RCPT TO:<\">\"@b", true}, /* the '>' is quoted */
+        {"RCPT TO:<\">\"@b>", false},
+        {"RCPT TO:<a\\>", true},
+        {"RCPT TO:a@b", true},
+        {"RCPT TO:a@b ", true}, /* a name, and its address is still to come */
+        {"RCPT TO:a <b", true},
+        {"RCPT TO:\"<>\" ", true},
+        {"RCPT TO:a>b", true},
+        {"RCPT TO:x<", true},
+        {"RCPT <a@b", true},
+        {"RCPT <a@b> ", false},
+        {"RCPT a@b", true},
+        {"Rcptwall is a daemon", false},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_int_equal(smtp_address_open(bytes_str(rows[i].argument)), rows[i].open);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smtp_command cmd;
+        smtp_command_read(bytes_str(rows[i].line), &cmd);
+        assert_int_equal(cmd.verb, SMTP_VERB_RCPT);
+        assert_int_equal(smtp_address_open(&cmd), rows[i].open);
+    }
 }
 
 static void test_counts(void **state)
