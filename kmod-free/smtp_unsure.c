@@ -16,6 +16,7 @@ struct unsure_line {
     bool known;      /* any command that is written as it should be */
     bool bare_lf;
     bool complete; /* for all servers: CRLF, or nothing follows */
+    bool goes_on;  /* a RCPT in front of a bare LF whose address may stand behind it */
     bool inside;   /* it ended at an odd end of data, in the middle of what a server at commands takes for one line */
 };
 
@@ -75,8 +76,7 @@ static void odd_end(struct smtp *s)
 static void done_with(struct smtp_call *c, const struct unsure_line *l, uint8_t body)
 {
     struct smtp *s = c->s;
-    bool rcpt = l->cmd.verb == SMTP_VERB_RCPT;
-    smtp_held_or_taken(c, l->end, !l->complete, rcpt && l->bare_lf && smtp_address_open(&l->cmd));
+    smtp_held_or_taken(c, l->end, !l->complete, l->goes_on);
     smtp_set(s, SMTP_CLIENT_SPOKE);
     smtp_clear(s, SMTP_JUST_ODD | SMTP_INSIDE);
     if (l->inside)
@@ -185,6 +185,7 @@ static void read_command(const struct smtp *s, struct unsure_line *l, struct byt
         if (whole.verb == SMTP_VERB_RCPT)
             l->cmd = whole;
     }
+    l->goes_on = l->cmd.verb == SMTP_VERB_RCPT && smtp_line_ending(uncut) == SMTP_ENDS_LF && smtp_address_open(&l->cmd);
     l->stands_out = smtp_command_stands_out(&l->cmd);
     l->known = l->stands_out || (l->cmd.formed && l->cmd.verb != SMTP_VERB_MAIL && l->cmd.verb != SMTP_VERB_RCPT);
 }
