@@ -226,6 +226,8 @@ static enum smtp_turn unsure_reply(struct smtp_call *c, uint16_t code)
             smtp_clear(s, SMTP_CHUNKING_UNKNOWN);
         }
     }
+    if (kind == SMTP_PENDING_END && !positive(code))
+        smtp_set(s, SMTP_DISTRUST); /* as above: it may refuse in the middle of the text */
     perhaps_sure(s, kind, code);
     return take_answer(c, kind, code, ordinal);
 }
