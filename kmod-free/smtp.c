@@ -125,7 +125,7 @@ static void server_gap(struct smtp *s)
         smtp_set(s, SMTP_RECOVERED);
     else
         smtp_become_unsure(s, belief);
-    smtp_pending_forget(s);
+    smtp_pending_forget_all(s); /* the banner may be what is missing */
     s->server_scanned = 0;
     smtp_clear(s, SMTP_REPLY_OPEN | SMTP_SERVER_LONG | SMTP_SERVER_DONE);
     smtp_set(s, SMTP_SERVER_SPOKE | (s->facts.chunking_offered ? 0u : (uint32_t)SMTP_CHUNKING_UNKNOWN));

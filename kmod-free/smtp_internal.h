@@ -134,7 +134,9 @@ RW_CHECK unsigned smtp_pending_find(const struct smtp *s, uint16_t code);
 enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal);
 /* Drops whole entries at the front. */
 void smtp_pending_drop(struct smtp *s, unsigned entries);
+/* All but the banner, while that is still to come: else its 220 would be taken for the one to STARTTLS. */
 void smtp_pending_forget(struct smtp *s);
+void smtp_pending_forget_all(struct smtp *s);
 /* Where it was told to wait and need not any more, what it has to say comes before further replies. */
 void smtp_client_may_go_on(struct smtp *s);
 

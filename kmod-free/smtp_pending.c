@@ -158,10 +158,18 @@ void smtp_pending_drop(struct smtp *s, unsigned entries)
     settle(s);
 }
 
-void smtp_pending_forget(struct smtp *s)
+void smtp_pending_forget_all(struct smtp *s)
 {
     s->pending_used = 0;
     s->rcpt_replies = s->facts.rcpts;
     smtp_clear(s, SMTP_BARRIER);
     smtp_client_may_go_on(s);
+}
+
+void smtp_pending_forget(struct smtp *s)
+{
+    bool banner = s->pending_used > 0 && s->pending_kind[s->pending_head] == SMTP_PENDING_BANNER;
+    smtp_pending_forget_all(s);
+    if (banner)
+        smtp_pending_push(s, SMTP_PENDING_BANNER);
 }

@@ -331,7 +331,7 @@ static bool is_foreign(struct smtp_call *c, bool *wait)
     *wait = f == SMTP_FOREIGN_TOO_SHORT && !c->fin;
     if (f == SMTP_FOREIGN_HTTP && s->client == SMTP_UNSURE) {
         /* an HTTP proxy answered CONNECT, and SMTP follows */
-        smtp_pending_forget(s);
+        smtp_pending_forget_all(s);
         smtp_pending_push(s, SMTP_PENDING_BANNER);
         return false;
     }

@@ -704,6 +704,16 @@ static void test_d3_odd_end_inside_a_rcpt(void **state)
     PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r\\r.\\r<a>\\n\n", NULL);
 }
 
+#define FLOOD "C: RSET\nC: AUTH x\nC: RSET\nC: AUTH x\nC: RSET\nC: AUTH x\nC: RSET\nC: AUTH x\nC: RSET\nC: AUTH x\n"
+
+/* Who talks before the banner, and makes us forget what he said, doesn't get its 220 taken for an answer to STARTTLS. */
+static void test_banner_is_not_forgotten(void **state)
+{
+    (void)state;
+    PLAY("C: \nC: DATA\nC: x\nC: .\nC: STARTTLS\nS: 220 x\nC: RCPT TO:<a>\n", "rcpt 0 <a>\n");
+    PLAY("C: \n" FLOOD FLOOD FLOOD "C: STARTTLS\nS: 220 x\nC: RCPT TO:<a>\n", "rcpt 0 <a>\n");
+}
+
 static void test_gaps(void **state)
 {
     (void)state;
@@ -830,6 +840,7 @@ int main(void)
         cmocka_unit_test(test_one_byte_at_a_time_is_not_quadratic),
         cmocka_unit_test(test_midstream),
         cmocka_unit_test(test_d3_odd_end_inside_a_rcpt),
+        cmocka_unit_test(test_banner_is_not_forgotten),
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_other_protocols),
         cmocka_unit_test(test_lmtp),
