@@ -20,6 +20,9 @@ static const char help[] = "Usage: rcptwall replay [OPTION]... CAPTURE...\n"
                            "                       an address literal is written [192.0.2.1]\n"
                            "  -i, --inside CIDR    clients here may relay (tag \"inside\"); without it\n"
                            "                       and without a configuration every client is outside\n"
+                           "  -s, --server CIDR    only sessions of this server: the mail that it sends\n"
+                           "                       itself is then no client's. Without it (or `servers` in\n"
+                           "                       the configuration) whoever serves SMTP is one\n"
                            "  -p, --port N|any     SMTP is here; default 25, 587, 465 and 2525.\n"
                            "                       any: look for it on every port\n"
                            "      --inline         judge as if live and in mode = enforce: hold back what\n"
@@ -35,8 +38,8 @@ static const char help[] = "Usage: rcptwall replay [OPTION]... CAPTURE...\n"
                            "  -v, --verbose        say on standard error how fast it went\n"
                            "  -h, --help           this text\n"
                            "\n"
-                           "-l, -i and -p may be given more than once. The output depends on the captures\n"
-                           "and the options alone: `seconds` and `bytes_per_second` of the summary are\n"
+                           "-l, -i, -s and -p may be given more than once. The output depends on the\n"
+                           "captures and the options alone: `seconds` and `bytes_per_second` of the summary are\n"
                            "those of the capture's own time, not of this run.\n"
                            "\n"
                            "Exit status: 0 nothing found, 1 the policy was broken, 2 trouble (what could be\n"
@@ -54,6 +57,7 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"local", required_argument, NULL, 'l'},
     {"inside", required_argument, NULL, 'i'},
+    {"server", required_argument, NULL, 's'},
     {"port", required_argument, NULL, 'p'},
     {"inline", no_argument, NULL, OPT_INLINE},
     {"write", required_argument, NULL, 'w'},
@@ -69,8 +73,8 @@ static const struct option long_options[] = {
 /* What the command line said, before it meets the configuration: which of the two comes first must not matter. */
 struct said {
     const char *config;
-    const char **local, **inside, **port; /* as many as there are arguments at most */
-    size_t local_count, inside_count, port_count;
+    const char **local, **inside, **server, **port; /* as many as there are arguments at most */
+    size_t local_count, inside_count, server_count, port_count;
 };
 
 void replay_complain(const char *format, ...)
@@ -123,6 +127,9 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
     case 'i':
         said->inside[said->inside_count++] = arg;
         return true;
+    case 's':
+        said->server[said->server_count++] = arg;
+        return true;
     case 'p':
         said->port[said->port_count++] = arg;
         return true;
@@ -163,7 +170,7 @@ static enum options_result take_options(int argc, char **argv, struct said *said
 
     opterr = 0;
     optind = 0; /* start afresh: the program's own options were looked at before */
-    while ((c = getopt_long(argc, argv, ":c:l:i:p:w:vh", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:l:i:s:p:w:vh", long_options, NULL)) != -1) {
         if (c == 'h') {
             fputs(help, stdout);
             return OPTIONS_HELP;
@@ -218,6 +225,29 @@ static uint8_t tag_named(const struct policy *policy, const char *name)
     return 0;
 }
 
+static bool parse_network(const char *option, const char *text, struct network *out)
+{
+    if (network_parse(text, out))
+        return true;
+    replay_complain("%s %s: an address or a network like 192.0.2.0/24 is needed", option, text);
+    return false;
+}
+
+static bool add_servers(const struct said *said, struct config *config)
+{
+    for (size_t i = 0; i < said->server_count; i++) {
+        struct network network;
+
+        if (!parse_network("--server", said->server[i], &network))
+            return false;
+        if (!policy_add_server(config->policy, &network)) {
+            replay_complain("out of memory");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool add_inside(const struct said *said, struct config *config)
 {
     uint8_t tag = tag_named(config->policy, "inside");
@@ -229,10 +259,8 @@ static bool add_inside(const struct said *said, struct config *config)
     for (size_t i = 0; i < said->inside_count; i++) {
         struct network network;
 
-        if (!network_parse(said->inside[i], &network)) {
-            replay_complain("--inside %s: an address or a network like 192.0.2.0/24 is needed", said->inside[i]);
+        if (!parse_network("--inside", said->inside[i], &network))
             return false;
-        }
         network.tag = tag;
         if (!policy_add_network(config->policy, &network)) {
             replay_complain("out of memory");
@@ -290,7 +318,8 @@ static bool make_config(const struct said *said, struct config *config)
 
     if (!read_config(config, said->config))
         return false;
-    if (add_local(said, config) && add_inside(said, config) && add_ports(said, config)) {
+    if (add_local(said, config) && add_inside(said, config) && add_servers(said, config) &&
+        add_ports(said, config)) {
         if (config_seal(config, error, sizeof error))
             return true;
         replay_complain("%s", error);
@@ -302,7 +331,7 @@ static bool make_config(const struct said *said, struct config *config)
 enum options_result options_read(int argc, char **argv, struct replay_options *out)
 {
     size_t most = (size_t)argc;
-    const char **room = calloc(3 * most, sizeof *room);
+    const char **room = calloc(4 * most, sizeof *room);
     struct said said = {0};
     enum options_result result;
 
@@ -311,7 +340,8 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
         replay_complain("out of memory");
         return OPTIONS_TROUBLE;
     }
-    said = (struct said){.local = room, .inside = room + most, .port = room + 2 * most};
+    said = (struct said){.local = room, .inside = room + most, .server = room + 2 * most,
+                         .port = room + 3 * most};
     result = take_options(argc, argv, &said, out);
     if (result == OPTIONS_GO && out->file_count == 0) {
         replay_complain("no capture given (see --help)");
