@@ -18,7 +18,7 @@
 #define PATIENCE_S   10
 
 static const char help_text[] =
-    "usage: rcptwall status [-c FILE] [--socket PATH] [--json]\n"
+    "Usage: rcptwall status [-c FILE] [--socket PATH] [--json]\n"
     "Asks the running daemon how it is.\n"
     "\n"
     "  -c, --config FILE   configuration that names the control socket (" CONFIG_PATH ")\n"
