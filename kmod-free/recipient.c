@@ -336,7 +336,7 @@ static struct bytes behind_colon(struct bytes b, bool apart)
 }
 
 /*
- * Servers written in C (Postfix, Sendmail, Courier, OpenSMTPD) don't see what stands
+ * Servers written in C (Postfix, Sendmail, Courier, OpenSMTPD, qmail) don't see what stands
  * behind a NUL; Exim refuses it; to the others it is a byte like any other.
  */
 static void read_all(struct reading *r, struct bytes arg)
@@ -347,6 +347,7 @@ static void read_all(struct reading *r, struct bytes arg)
     read_with(r, read_sendmail, text);
     read_with(r, read_courier, text);
     read_with(r, read_opensmtpd, text);
+    read_with(r, read_qmail, text);
     if (whole)
         read_with(r, read_exim, arg);
     read_with(r, read_python, arg);

@@ -111,6 +111,7 @@ void read_python(struct reading *r, struct bytes arg);
 void read_opensmtpd(struct reading *r, struct bytes arg);
 void read_haraka(struct reading *r, struct bytes arg);
 void read_qpsmtpd(struct reading *r, struct bytes arg);
+void read_qmail(struct reading *r, struct bytes arg);
 /* When none of them took it: the last "@" decides. */
 void read_fallback(struct reading *r, struct bytes arg);
 

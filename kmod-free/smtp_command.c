@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kmod-free/smtp_command.h"
 
-/* What any server passes over before a verb: isspace() of C, and NUL, behind which nobody should feel safe. */
+/* What some server passes over before a verb: isspace() of C; all controls where Java's String.trim() is at work. */
 static bool is_junk(uint8_t c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0;
+    return c <= ' ';
 }
 
 static bool is_word(uint8_t c)
