@@ -94,6 +94,8 @@ void smtp_begin_body(struct smtp *s)
 {
     smtp_become_sure(s, SMTP_IN_BODY);
     s->body = SMTP_BODY_CRLF;
+    if (s->scanned > 0)
+        smtp_set(s, SMTP_CLIENT_FIRST); /* the line that wasn't complete is text now: before the next reply (D4) */
 }
 
 void smtp_end_of_data(struct smtp *s)
