@@ -53,11 +53,9 @@ static char *edited(char *text, const char *from, const char *to, bool all)
         fail_msg("the recording doesn't have: %s", from);
     while (at != NULL) {
         size_t before = (size_t)(at - text);
-        char *made = malloc(strlen(text) + strlen(to) + 1);
-        assert_non_null(made);
-        memcpy(made, text, before);
-        strcpy(made + before, to);
-        strcat(made, at + strlen(from));
+        char *made = NULL;
+        if (asprintf(&made, "%.*s%s%s", (int)before, text, to, at + strlen(from)) < 0)
+            fail_msg("out of memory");
         free(text);
         text = made;
         at = all ? strstr(text + before + strlen(to), from) : NULL;
