@@ -360,6 +360,87 @@ static void clip_of_a_gso_packet_stays_longer_than_a_segment(void **state)
     }
 }
 
+/* What must stand where `command` bytes of a refused RCPT begin at `at` of the old payload; the rest as it was. */
+static void assert_laid_over(struct bytes got, struct bytes old, const struct rewrite_patch *patch, size_t count)
+{
+    static const char verb[] = "RCPT TO:<";
+    assert_int_equal(got.len, old.len);
+    for (uint32_t i = 0; i < got.len; i++) {
+        uint8_t wanted = old.at[i];
+        for (size_t n = 0; n < count; n++) {
+            uint32_t place = i - patch[n].at + patch[n].from; /* in the command */
+            if (i >= patch[n].at && i < patch[n].at + patch[n].len)
+                wanted = place < 9 ? (uint8_t)verb[place] : place + 1 == patch[n].command ? '>' : '@';
+        }
+        assert_int_equal(got.at[i], wanted);
+    }
+}
+
+/* The packet goes on as it was but for the refused commands: as long, with its flags, options and numbers, GSO or not. */
+static void rewrite_lays_the_patches_over_and_changes_nothing_else(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    const struct rewrite_patch whole = {.at = 100, .len = 25, .command = 25}, /* one that lies in the packet, */
+        front = {.at = 0, .len = 11, .from = 30, .command = 41},              /* the end of one, */
+        back = {.at = PAYLOAD - 12, .len = 12, .command = 40};                /* and the beginning of one */
+    for (unsigned form = 0; form < 8; form++) {
+        uint8_t flags = form & 4 ? TCP_ACK | TCP_PSH | TCP_FIN : TCP_ACK;
+        waiting_packet(&w, form & 1, form & 2, flags);
+        struct verdict v = {
+            .kind = VERDICT_REWRITE, .keep = PAYLOAD, .patches = 3, .patch = {whole, front, back}, .sender_mss = 1460};
+        struct seen s = the_message(&w, &v, VERDICT_DONE_REWRITTEN);
+        assert_int_equal(s.verdict, NF_ACCEPT);
+        assert_false(s.has_mark); /* V3 */
+        assert_int_equal(s.packet.len, w.q.frame.l3.len);
+        struct packet p = decoded(s.packet);
+        assert_int_equal(p.flags, flags);
+        assert_int_equal(p.seq.v, w.p.seq.v);
+        assert_int_equal(p.ack.v, w.p.ack.v);
+        assert_laid_over(p.payload, w.p.payload, v.patch, v.patches);
+        /* all in front of the payload, but for the two checksums */
+        uint8_t before[SUPPORT_PACKET_MAX], after[SUPPORT_PACKET_MAX];
+        memcpy(before, w.raw, w.p.payload_at);
+        memcpy(after, s.packet.at, w.p.payload_at);
+        memset(before + w.p.l4_at + 16, 0, 2);
+        memset(after + w.p.l4_at + 16, 0, 2);
+        assert_memory_equal(before, after, w.p.payload_at);
+    }
+}
+
+static void clip_with_patches_keeps_the_front_disarmed(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    const struct rewrite_patch patch = {.at = 50, .len = 25, .command = 25};
+    for (unsigned form = 0; form < 4; form++) {
+        waiting_packet(&w, form & 1, form & 2, TCP_ACK | TCP_PSH);
+        struct verdict v = {.kind = VERDICT_CLIP, .keep = 77, .patches = 1, .patch = {patch}, .sender_mss = 1460};
+        struct packet p = decoded(the_message(&w, &v, VERDICT_DONE_CLIPPED).packet);
+        assert_true(p.payload.len >= 77 && (form & 2 ? p.payload.len > 1460 : p.payload.len == 77));
+        assert_laid_over(bytes_from(p.payload, p.payload.len - 77), bytes_first(w.p.payload, 77), &patch, 1);
+    }
+}
+
+static void a_patch_outside_the_packet_is_a_drop(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    const struct rewrite_patch outside[] = {
+        {.at = PAYLOAD, .len = 1, .command = 25},
+        {.at = PAYLOAD - 24, .len = 25, .command = 25},
+        {.at = UINT32_MAX, .len = 25, .command = 25},
+        {.at = 1, .len = UINT32_MAX, .command = 25},
+    };
+    waiting_packet(&w, false, false, TCP_ACK);
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        struct verdict v = {.kind = VERDICT_REWRITE, .keep = PAYLOAD, .patches = 1, .patch = {outside[i]}};
+        struct seen s = the_message(&w, &v, VERDICT_DONE_NOT_WRITTEN);
+        assert_int_equal(s.verdict, NF_DROP);
+        assert_false(s.has_mark || s.has_packet);
+    }
+}
+
 static void many_verdicts_wait_in_order_until_the_outbox_is_full(void **state)
 {
     (void)state;
@@ -408,10 +489,13 @@ static void the_longest_packet_fits(void **state)
         w.q.frame = support_frame(bytes_of(w.raw, len), 1);
         assert_int_equal(packet_decode(&w.q.frame, &w.p), PACKET_TCP);
         struct verdict reset = reset_verdict(), clip = {.kind = VERDICT_CLIP, .keep = 1};
+        struct verdict rewrite = {.kind = VERDICT_REWRITE, .patches = 1, .patch = {{.at = 9, .len = 25, .command = 25}}};
         bool fits = len <= longest;
         struct seen s = the_message(&w, &reset, fits ? VERDICT_DONE_RESET : VERDICT_DONE_NOT_WRITTEN);
         assert_int_equal(s.packet.len, fits ? len : 0);
         s = the_message(&w, &clip, fits ? VERDICT_DONE_CLIPPED : VERDICT_DONE_NOT_WRITTEN);
+        assert_int_equal(s.packet.len, fits ? len : 0);
+        s = the_message(&w, &rewrite, fits ? VERDICT_DONE_REWRITTEN : VERDICT_DONE_NOT_WRITTEN);
         assert_int_equal(s.packet.len, fits ? len : 0);
     }
 }
@@ -432,6 +516,9 @@ int main(void)
         cmocka_unit_test(clip_to_nothing_is_a_drop),
         cmocka_unit_test(clip_beyond_the_end_is_a_drop),
         cmocka_unit_test(clip_of_a_gso_packet_stays_longer_than_a_segment),
+        cmocka_unit_test(rewrite_lays_the_patches_over_and_changes_nothing_else),
+        cmocka_unit_test(clip_with_patches_keeps_the_front_disarmed),
+        cmocka_unit_test(a_patch_outside_the_packet_is_a_drop),
         cmocka_unit_test(many_verdicts_wait_in_order_until_the_outbox_is_full),
         cmocka_unit_test(the_longest_packet_fits),
     };

@@ -20,6 +20,8 @@
 # shellcheck disable=SC2034  # used by the scripts that include this
 MTA_NAMES="exim sendmail opensmtpd postfix"
 MTA_CACHE=${MTA_CACHE:-build/mta}
+# After so many commands that it can't read, Exim ends the session; its own default is 3.
+MTA_EXIM_ERRORS=1000
 MTA_WHY=
 
 mta_packages() {
@@ -115,7 +117,7 @@ smtp_enforce_sync = false
 percent_hack_domains = +ours
 strip_trailing_dot = true
 smtp_accept_max = 0
-smtp_max_synprot_errors = 1000
+smtp_max_synprot_errors = $MTA_EXIM_ERRORS
 smtp_max_unknown_commands = 1000
 smtp_accept_queue_per_connection = 0
 smtp_accept_max_nonmail = 1000
