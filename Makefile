@@ -113,6 +113,11 @@ check-valgrind: tests ## the unit tests under valgrind
 check-callgrind: all tests ## instructions per packet and per kilobyte, against scripts/instructions.tsv
 	$(Q)BUILD=$(BUILD) scripts/check-callgrind
 
+# What it measures with is at its options: OPTIONS="--rounds 3 --size 50".
+.PHONY: bench-replay
+bench-replay: all $(BUILD)/pcap-tests/tests/tool_load ## replay's speed against tcpdump's and Suricata's, with targets
+	$(Q)BUILD=$(BUILD) scripts/bench-replay $(OPTIONS)
+
 .PHONY: lint
 lint: ## cppcheck, clang-tidy, shellcheck
 	$(Q)scripts/lint

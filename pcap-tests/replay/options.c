@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ static const char help[] = "Usage: rcptwall replay [OPTION]... CAPTURE...\n"
                            "      --checksum MODE  verify: drop what has a bad TCP checksum; capture: don't\n"
                            "                       look (default; hosts with offload capture their own\n"
                            "                       packets unfinished); trust: nor believe lengths of 0\n"
+                           "      --max-flows N    know at most N connections at one time (default 1048576);\n"
+                           "                       what is more is said, and not judged\n"
                            "  -v, --verbose        say on standard error how fast it went\n"
                            "  -h, --help           this text\n"
                            "\n"
@@ -49,6 +52,7 @@ enum long_only {
     OPT_JSON = 256,
     OPT_ROWS,
     OPT_CHECKSUM,
+    OPT_MAX_FLOWS,
     OPT_REPORT,
     OPT_INLINE,
 };
@@ -64,6 +68,7 @@ static const struct option long_options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"rows", required_argument, NULL, OPT_ROWS},
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
+    {"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
     {"report", required_argument, NULL, OPT_REPORT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -150,6 +155,13 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
         if (parse_checksum(arg, &out->csum))
             return true;
         replay_complain("--checksum %s: capture, verify or trust is needed", arg);
+        return false;
+    case OPT_MAX_FLOWS:
+        if (parse_number(arg, MAX_FLOWS_MOST, &n) && n > 0) {
+            out->max_flows = (uint32_t)n;
+            return true;
+        }
+        replay_complain("--max-flows %s: a number from 1 to %" PRIu32 " is needed", arg, MAX_FLOWS_MOST);
         return false;
     case OPT_INLINE:
         out->guard = true;
@@ -335,7 +347,8 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
     struct said said = {0};
     enum options_result result;
 
-    *out = (struct replay_options){.csum = CSUM_CAPTURE, .rows = TABLE_ROWS_DEFAULT};
+    *out = (struct replay_options){
+        .csum = CSUM_CAPTURE, .rows = TABLE_ROWS_DEFAULT, .max_flows = MAX_FLOWS_DEFAULT};
     if (!room) {
         replay_complain("out of memory");
         return OPTIONS_TROUBLE;

@@ -5,6 +5,9 @@
 
 #include "rules/config.h"
 
+#define MAX_FLOWS_DEFAULT (UINT32_C(1) << 20)
+#define MAX_FLOWS_MOST    (UINT32_C(1) << 24)
+
 struct replay_options {
     struct config config; /* sealed */
     enum csum_state csum;
@@ -12,6 +15,7 @@ struct replay_options {
     const char *write; /* where to write what would have been forwarded; NULL: nowhere */
     bool json, verbose;
     size_t rows;
+    uint32_t max_flows; /* connections that are known at one time */
     char **files;
     int file_count;
 };

@@ -41,7 +41,6 @@
 #include <unistd.h>
 
 /* Limits: a capture of a whole site's day fits. Memory is touched only as far as it is needed. */
-#define MAX_FLOWS         262144
 #define STREAM_BYTES      (UINT32_C(512) << 20)
 #define STREAM_BYTES_EACH (UINT32_C(4) << 20)
 #define DEFRAG_DATAGRAMS  512
@@ -197,7 +196,7 @@ static bool make_engine(struct replay *r)
     cfg.stance = r->options.guard ? STANCE_GUARD : STANCE_WATCH;
     cfg.live = r->options.guard;
     cfg.only_protected = true;
-    cfg.max_flows = at_most(MAX_FLOWS, segments);
+    cfg.max_flows = at_most(r->options.max_flows, segments);
     cfg.stream_blocks = at_most(STREAM_BYTES / STREAM_BLOCK / 2, segments) * 2; /* each may lie over a border */
     cfg.stream_block_limit = STREAM_BYTES_EACH / STREAM_BLOCK;
     cfg.defrag_datagrams = at_most(DEFRAG_DATAGRAMS, segments);

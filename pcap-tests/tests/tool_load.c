@@ -8,8 +8,8 @@
  *   short  whole sessions of one message each, AT-ONCE of them side by side, packet by packet
  *   bulk   one session after another, each with one message of BODY bytes in segments of MSS
  *          bytes; the server acknowledges every second one
- *   table  FLOWS sessions that stay open; then ROUNDS times a NOOP and its answer on each of
- *          them, in an order that no cache guesses
+ *   table  FLOWS sessions that are greeted and stay open; then ROUNDS times a NOOP and its
+ *          answer on each of them, in an order that no cache guesses
  * Prints one line: packets, and the bytes of message bodies.
  */
 #include "kmod-free/tests/support.h"
@@ -58,7 +58,6 @@ static const struct step short_steps[] = {
     {ROLE_SERVER, 0, ""},
 };
 #define SHORT_STEPS   (sizeof short_steps / sizeof short_steps[0])
-#define STEPS_TO_EHLO 9
 #define MESSAGE_STEP  14
 
 static void add(struct load *l, struct support_tcp *t, const struct step *step, struct bytes payload)
@@ -162,6 +161,7 @@ static void write_bulk(struct load *l, uint32_t sessions, size_t body, size_t ms
 
 static void write_table(struct load *l, uint32_t flows, uint32_t rounds)
 {
+    static const size_t greeting[] = {0, 1, 3}; /* SYN, SYN|ACK, 220 */
     static const struct step noop = {ROLE_CLIENT, TCP_PSH, "NOOP\r\n"}, done = {ROLE_SERVER, TCP_PSH, "250 Ok\r\n"};
     struct support_tcp *open = calloc(flows, sizeof *open);
     uint64_t at = 0;
@@ -170,8 +170,8 @@ static void write_table(struct load *l, uint32_t flows, uint32_t rounds)
         abort();
     for (uint32_t i = 0; i < flows; i++) {
         open[i] = connection(i);
-        for (size_t s = 0; s < STEPS_TO_EHLO - 1; s++)
-            say(l, &open[i], &short_steps[s]);
+        for (size_t s = 0; s < sizeof greeting / sizeof greeting[0]; s++)
+            say(l, &open[i], &short_steps[greeting[s]]);
     }
     for (uint64_t n = 0; n < (uint64_t)flows * rounds; n++) {
         at = (at + 611953) % flows; /* a prime that divides no number of flows used here: visits all of them */
