@@ -48,6 +48,8 @@ TEST_HELP_SRC := $(wildcard kmod-free/tests/support*.c)
 # Programs that the check scripts call (dialogue to capture, capture cut anew).
 TEST_TOOL_SRC := $(wildcard pcap-tests/tests/tool_*.c)
 FUZZ_SRC := $(wildcard kmod-free/fuzz/fuzz_*.c)
+# What scripts/bench measures with.
+BENCH_SRC := $(wildcard scripts/lib/bench/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 ENGINE_OBJ := $(call obj,$(ENGINE_SRC))
@@ -61,6 +63,7 @@ ARCHIVES := $(BUILD)/libnfq.a $(BUILD)/libreplay.a $(BUILD)/librules.a $(BUILD)/
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(TEST_TOOL_SRC))
 FUZZ_REPLAY := $(patsubst %.c,$(BUILD)/%_replay,$(FUZZ_SRC))
+BENCH_TOOLS := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 
 Q := $(if $(filter 1,$(V)),,@)
 
@@ -117,6 +120,17 @@ check-callgrind: all tests ## instructions per packet and per kilobyte, against 
 .PHONY: bench-replay
 bench-replay: all $(BUILD)/pcap-tests/tests/tool_load ## replay's speed against tcpdump's and Suricata's, with targets
 	$(Q)BUILD=$(BUILD) scripts/bench-replay $(OPTIONS)
+
+.PHONY: bench
+bench: ## the daemon against the floor: CPU, latency, memory (root); OPTIONS="--rounds 1 --loads short"
+	$(Q)BUILD=$(BUILD) scripts/bench $(OPTIONS)
+
+.PHONY: bench-tools
+bench-tools: $(BENCH_TOOLS)
+
+$(BENCH_TOOLS): $(BUILD)/%: $(BUILD)/%.o
+	@echo "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pthread -o $@ $^ $(shell $(PKG) --libs libmnl)
 
 .PHONY: lint
 lint: ## cppcheck, clang-tidy, shellcheck
