@@ -156,6 +156,7 @@ install: all ## install to DESTDIR and PREFIX
 	install -D -m 0644 nfq/rcptwall.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rcptwall.conf
 	install -D -m 0644 nfq/rcptwall.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/rcptwall.conf
 	install -D -m 0644 nfq/rcptwall.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/rcptwall
+	install -D -m 0644 scripts/rcptwall.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/rcptwall
 	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
