@@ -376,7 +376,8 @@ static void assert_laid_over(struct bytes got, struct bytes old, const struct re
     }
 }
 
-/* The packet goes on as it was but for the refused commands: as long, with its flags, options and numbers, GSO or not. */
+/* The packet goes on as it was but for the refused commands: as long, with its flags, options and numbers, GSO or not.
+ */
 static void rewrite_lays_the_patches_over_and_changes_nothing_else(void **state)
 {
     (void)state;
@@ -489,7 +490,8 @@ static void the_longest_packet_fits(void **state)
         w.q.frame = support_frame(bytes_of(w.raw, len), 1);
         assert_int_equal(packet_decode(&w.q.frame, &w.p), PACKET_TCP);
         struct verdict reset = reset_verdict(), clip = {.kind = VERDICT_CLIP, .keep = 1};
-        struct verdict rewrite = {.kind = VERDICT_REWRITE, .patches = 1, .patch = {{.at = 9, .len = 25, .command = 25}}};
+        struct verdict rewrite = {
+            .kind = VERDICT_REWRITE, .patches = 1, .patch = {{.at = 9, .len = 25, .command = 25}}};
         bool fits = len <= longest;
         struct seen s = the_message(&w, &reset, fits ? VERDICT_DONE_RESET : VERDICT_DONE_NOT_WRITTEN);
         assert_int_equal(s.packet.len, fits ? len : 0);

@@ -3,8 +3,8 @@
 import struct
 from collections import namedtuple
 
-# l3: the whole IP packet; tcp: from its TCP header on; data: the payload
-Packet = namedtuple("Packet", "time src dst sport dport seq ack flags l3 tcp data")
+# sender: hardware address; l3: the whole IP packet; data: the payload
+Packet = namedtuple("Packet", "sender src dst sport dport seq ack flags l3 data")
 
 
 def packets(path):
@@ -14,17 +14,17 @@ def packets(path):
         if magic != 0xA1B2C3D4 or struct.unpack("=I", head[20:])[0] & 0xFFFF != 1:
             raise ValueError(f"{path}: no Ethernet capture of this machine")
         while len(head := f.read(16)) == 16:
-            seconds, micros, kept, whole = struct.unpack("=IIII", head)
+            kept, whole = struct.unpack("=II", head[8:])
             frame = f.read(kept)
             if len(frame) == whole:
-                packet = decode(frame, seconds + micros / 1e6)
+                packet = decode(frame)
                 if packet:
                     yield packet
             else:
                 raise ValueError(f"{path}: a frame is cut")
 
 
-def decode(frame, time=0.0):
+def decode(frame):
     """None: no TCP, or behind extension headers"""
     l3 = frame[14:]
     if frame[12:14] == b"\x08\0" and l3[9] == 6:
@@ -36,4 +36,4 @@ def decode(frame, time=0.0):
     else:
         return None
     sport, dport, seq, ack, doff, flags = struct.unpack_from("!HHIIBB", l3, at)
-    return Packet(time, src, dst, sport, dport, seq, ack, flags, l3, l3[at:], l3[at + (doff >> 4) * 4:])
+    return Packet(frame[6:12], src, dst, sport, dport, seq, ack, flags, l3, l3[at + (doff >> 4) * 4:])

@@ -15,6 +15,7 @@ start (it again), flush (what conntrack knows).
 import argparse
 import concurrent.futures
 import hashlib
+import re
 import threading
 import time
 import traceback
@@ -32,7 +33,7 @@ p.add_argument("--gateway", required=True, help="its hardware address")
 p.add_argument("--server4", required=True)
 p.add_argument("--server6", required=True)
 p.add_argument("--tries", required=True)
-p.add_argument("--only", default="", help="only rows with this in their name")
+p.add_argument("--only", default="", help="only rows in whose name this regular expression is found")
 p.add_argument("--at-once", type=int, default=32)
 p.add_argument("phase", choices=("attacks", "mail"))
 a = p.parse_args()
@@ -110,7 +111,7 @@ def attempt(number, kind, name, variant, function, stage=None):
 def run(kind, rows):
     number, staged, pool = a.first, [], concurrent.futures.ThreadPoolExecutor(a.at_once)
     for name, functions in rows:
-        if a.only not in name:
+        if not re.search(a.only, name):
             continue
         tries = []
         for variant, function in enumerate(functions):
