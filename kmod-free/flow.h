@@ -28,9 +28,17 @@ struct flow {
     bool used;
 };
 
+/* A flow that was found lately. */
+struct flow_recent {
+    uint32_t index;  /* + 1; 0: none */
+    uint32_t number; /* its own, so that another's memory isn't touched */
+};
+#define FLOW_RECENT_BITS 8
+
 struct flow_table {
     struct flow *flows;
     uint32_t *buckets;
+    struct flow_recent *recent; /* 1 << FLOW_RECENT_BITS */
     uint32_t bucket_mask;
     uint32_t max;
     uint32_t used, peak;

@@ -25,6 +25,7 @@ enum {
 };
 
 #define EXT_MAX    16 /* IPv6 extension headers in one packet: real ones have one or two */
+#define IP4_HEADER 20
 #define IP6_HEADER 40
 #define TCP_HEADER 20
 #define LENGTH_MAX 65535      /* what fits the length fields */
@@ -116,14 +117,15 @@ uint32_t csum_pseudo(const struct ip_addr *src, const struct ip_addr *dst, uint3
 
 /* Addresses */
 
-RW_CHECK static bool take_addr(struct bytes *b, uint8_t family, struct ip_addr *out)
+RW_CHECK static inline bool take_addr(struct bytes *b, uint8_t family, struct ip_addr *out)
 {
+    const size_t len = family == 4 ? 4 : 16;
     struct bytes raw;
 
-    if (!take_raw(b, family == 4 ? 4 : 16, &raw))
+    if (!take_raw(b, len, &raw))
         return false;
     out->family = family;
-    memcpy(out->at, raw.at, raw.len);
+    memcpy(out->at, raw.at, len);
     return true;
 }
 
@@ -153,19 +155,21 @@ static enum packet_result fragment_of(struct packet *out, struct bytes data, siz
 
 static enum packet_result decode_ipv4(const struct frame *f, struct packet *out, struct transport *l4)
 {
-    struct bytes rest = f->l3, whole, head;
+    struct bytes rest = f->l3, fixed, whole, head;
     uint8_t first, tos, protocol;
     uint16_t told, id, place, csum;
     size_t head_len, wire;
 
-    if (!take_u8(&rest, &first) || !take_u8(&rest, &tos) || !take_be16(&rest, &told) || !take_be16(&rest, &id) ||
-        !take_be16(&rest, &place) || !take_u8(&rest, &out->ttl) || !take_u8(&rest, &protocol) ||
-        !take_be16(&rest, &csum) || !take_addr(&rest, 4, &out->src.addr) || !take_addr(&rest, 4, &out->dst.addr))
+    /* The fixed part first: after that no field's own check costs anything. */
+    if (!take_raw(&rest, IP4_HEADER, &fixed) || !take_u8(&fixed, &first) || !take_u8(&fixed, &tos) ||
+        !take_be16(&fixed, &told) || !take_be16(&fixed, &id) || !take_be16(&fixed, &place) ||
+        !take_u8(&fixed, &out->ttl) || !take_u8(&fixed, &protocol) || !take_be16(&fixed, &csum) ||
+        !take_addr(&fixed, 4, &out->src.addr) || !take_addr(&fixed, 4, &out->dst.addr))
         return PACKET_BROKEN;
 
     head_len = (size_t)(first & 0x0f) * 4;
     wire = told == 0 && length_is_frames(f) ? f->l3.len : told;
-    if (head_len < 20 || !fit_length(f, wire, &whole))
+    if (head_len < IP4_HEADER || !fit_length(f, wire, &whole))
         return PACKET_BROKEN;
     rest = whole;
     if (!take_raw(&rest, head_len, &head))
@@ -320,31 +324,33 @@ static enum packet_result decode_ipv6(const struct frame *f, struct packet *out,
 
 /* TCP */
 
-static void decode_options(struct bytes rest, struct tcp_options *out)
+struct tcp_options packet_options(const struct packet *p)
 {
-    struct bytes value;
+    struct tcp_options out = {.broken = p->options_cut};
+    struct bytes rest = p->options, value;
     uint8_t kind, len, shift;
 
     while (take_u8(&rest, &kind) && kind != TCPOPT_END) {
         if (kind == TCPOPT_NOP)
             continue;
         if (!take_u8(&rest, &len) || len < 2 || !take_raw(&rest, (size_t)len - 2, &value)) {
-            out->broken = true;
-            return;
+            out.broken = true;
+            return out;
         }
         /* A known kind of the wrong length is passed over, and the last of several counts: as Linux does. */
         if (kind == TCPOPT_MSS && len == 4) {
-            if (!take_be16(&value, &out->mss))
-                return;
+            if (!take_be16(&value, &out.mss))
+                return out;
         } else if (kind == TCPOPT_WINDOW && len == 3) {
             if (!take_u8(&value, &shift))
-                return;
-            out->window_shift = shift > WINDOW_SHIFT_MAX ? WINDOW_SHIFT_MAX : shift;
-            out->has_window_shift = true;
+                return out;
+            out.window_shift = shift > WINDOW_SHIFT_MAX ? WINDOW_SHIFT_MAX : shift;
+            out.has_window_shift = true;
         } else if (kind == TCPOPT_TIMESTAMP && len == 10) {
-            out->has_timestamp = take_be32(&value, &out->ts_val) && take_be32(&value, &out->ts_ecr);
+            out.has_timestamp = take_be32(&value, &out.ts_val) && take_be32(&value, &out.ts_ecr);
         }
     }
+    return out;
 }
 
 static bool checksum_right(const struct packet *p, const struct transport *t)
@@ -374,15 +380,16 @@ static enum packet_result judge_checksum(const struct frame *f, const struct tra
 
 static enum packet_result decode_tcp(const struct frame *f, const struct transport *t, struct packet *out)
 {
-    struct bytes rest = t->l4, options;
+    struct bytes rest = t->l4, fixed;
     uint32_t seq, ack;
     uint8_t offset;
     uint16_t csum;
     size_t header_len;
 
-    if (!take_be16(&rest, &out->src.port) || !take_be16(&rest, &out->dst.port) || !take_be32(&rest, &seq) ||
-        !take_be32(&rest, &ack) || !take_u8(&rest, &offset) || !take_u8(&rest, &out->flags) ||
-        !take_be16(&rest, &out->window) || !take_be16(&rest, &csum) || !take_be16(&rest, &out->urgent))
+    if (!take_raw(&rest, TCP_HEADER, &fixed) || !take_be16(&fixed, &out->src.port) ||
+        !take_be16(&fixed, &out->dst.port) || !take_be32(&fixed, &seq) || !take_be32(&fixed, &ack) ||
+        !take_u8(&fixed, &offset) || !take_u8(&fixed, &out->flags) || !take_be16(&fixed, &out->window) ||
+        !take_be16(&fixed, &csum) || !take_be16(&fixed, &out->urgent))
         return PACKET_BROKEN;
     header_len = (size_t)(offset >> 4) * 4;
     if (header_len < TCP_HEADER || header_len > t->wire_len)
@@ -390,10 +397,8 @@ static enum packet_result decode_tcp(const struct frame *f, const struct transpo
 
     out->seq = seq_of(seq);
     out->ack = seq_of(ack);
-    options = bytes_first(rest, header_len - TCP_HEADER);
-    decode_options(options, &out->options);
-    if (options.len < header_len - TCP_HEADER) /* only where the capture was cut: fit_length saw to that */
-        out->options.broken = true;
+    out->options = bytes_first(rest, header_len - TCP_HEADER);
+    out->options_cut = out->options.len < header_len - TCP_HEADER; /* the capture was: fit_length saw to that */
     out->payload = bytes_from(t->l4, header_len);
     out->payload_at = (uint16_t)(out->l4_at + header_len);
     out->wire_len = t->wire_len - (uint32_t)header_len;

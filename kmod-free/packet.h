@@ -78,11 +78,12 @@ struct packet {
     uint8_t ttl;     /* or hop limit */
     uint16_t window; /* as on the wire, unscaled */
     uint16_t urgent; /* the pointer, whether or not TCP_URG is set */
-    struct tcp_options options;
+    struct bytes options; /* of TCP: packet_options */
     struct bytes payload; /* as far as the capture kept it */
     uint32_t wire_len;    /* payload length on the wire, at most 1 MiB; payload.len is smaller only if frame.cut */
     uint16_t l4_at;       /* offset of the TCP header in frame.l3 */
     uint16_t payload_at;  /* offset of the payload in frame.l3; behind its end if a cut took TCP options too */
+    bool options_cut;     /* the capture kept only some of the options, or none */
     bool csum_good;       /* the checksum was looked at (CSUM_VERIFY) and right */
     struct fragment fragment;
 };
@@ -96,6 +97,9 @@ struct packet {
  * before segmentation. No receiver takes such a packet off the wire.
  */
 RW_CHECK enum packet_result packet_decode(const struct frame *f, struct packet *out);
+
+/* What its TCP options say: looked at only where somebody asks. */
+struct tcp_options packet_options(const struct packet *p);
 
 /* The sequence space that p takes: payload on the wire, plus one each for SYN and FIN (RFC 9293 3.4). */
 uint32_t packet_seq_len(const struct packet *p);

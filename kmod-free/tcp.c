@@ -85,7 +85,7 @@ static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim,
     if (server->started)
         end_stop(server, lim->pool);
     end_begin(server, seq_add(p->seq, 1));
-    server->mss = p->options.mss;
+    server->mss = packet_options(p).mss;
     t->syn_seen = true;
     t->established = true;
     return TCP_TAKEN;
@@ -113,7 +113,7 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
     }
     if (!end->started) {
         end_begin(end, seq_add(p->seq, 1));
-        end->mss = p->options.mss;
+        end->mss = packet_options(p).mss;
         t->syn_seen = true;
         return TCP_TAKEN;
     }

@@ -51,7 +51,7 @@ static void check_tcp(const struct frame *f, const struct packet *p)
     assert(p->payload.len == 0 || p->payload.at == f->l3.at + p->payload_at);
     assert(p->payload.len == p->wire_len || (f->cut && p->payload.len < p->wire_len));
     assert(p->wire_len <= 1u << 20);
-    assert(p->options.window_shift <= 14);
+    assert(packet_options(p).window_shift <= 14);
     assert(!p->csum_good || p->payload.len == p->wire_len);
 }
 

@@ -90,6 +90,9 @@ static inline size_t build(const struct shape *s)
 }
 
 /* Decodes a guarded copy; *out may be looked at, but not its bytes. */
+/* What the last packet that was decoded said in its TCP options: these are gone with its bytes. */
+static struct tcp_options options_seen;
+
 static inline enum packet_result decode(struct bytes l3, enum csum_state csum, bool cut, struct packet *out)
 {
     struct bytes copy = guard_copy(l3);
@@ -100,6 +103,7 @@ static inline enum packet_result decode(struct bytes l3, enum csum_state csum, b
     f.cut = cut;
     result = packet_decode(&f, out);
     if (result == PACKET_TCP || result == PACKET_BAD_CSUM) {
+        options_seen = packet_options(out);
         if (out->payload.len > 0)
             assert_ptr_equal(out->payload.at, copy.at + out->payload_at);
         assert_true(out->payload_at + out->payload.len <= copy.len || cut);

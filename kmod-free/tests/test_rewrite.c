@@ -186,8 +186,8 @@ static void clip_every_length(void **state)
                 assert_true(bytes_equal(bytes_from(p.payload, pads[k]), bytes_of(text, keep)));
                 for (size_t n = 0; n < pads[k]; n++)
                     assert_int_equal(p.payload.at[n], '#');
-                assert_int_equal(p.options.has_timestamp, s.options.len > 0);
-                assert_int_equal(p.options.ts_val, s.options.len > 0 ? 7 : 0);
+                assert_int_equal(packet_options(&p).has_timestamp, s.options.len > 0);
+                assert_int_equal(packet_options(&p).ts_val, s.options.len > 0 ? 7 : 0);
                 unmake(&m);
             }
         }
