@@ -251,55 +251,64 @@ static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from
     return flow;
 }
 
-static struct verdict judge_packet(struct engine *e, const struct frame *f)
+static void judge_packet(struct engine *e, const struct frame *f, struct verdict *v)
 {
-    struct verdict v = {0};
     enum role from = ROLE_CLIENT;
-    uint32_t flow = flow_of(e, f, &from, &v);
+    uint32_t flow = flow_of(e, f, &from, v);
     if (flow == FLOW_NONE)
-        return v;
-    v = verdict_on(e, f, flow, &from);
-    refuse_lay_over(e, flow, from, &v);
-    return v;
+        return;
+    verdict_on(e, f, flow, &from, v);
+    if (e->sessions[flow].refused_count > 0)
+        refuse_lay_over(e, flow, from, v);
 }
 
-static struct verdict refuse_in_guard(const struct engine *e)
+static void refuse_in_guard(const struct engine *e, struct verdict *v)
 {
-    return engine_guards(e) ? verdict_drop(REASON_NONE) : verdict_pass();
+    if (engine_guards(e))
+        verdict_drop(v, REASON_NONE);
+    else
+        verdict_pass(v);
 }
 
-static struct verdict feed(struct engine *e, const struct frame *f)
+static void feed(struct engine *e, const struct frame *f, struct verdict *v)
 {
     struct frame whole;
     enum packet_result r = packet_decode(f, &e->packet);
     if (r == PACKET_FRAGMENT && e->defrag) {
         e->count.fragments++;
-        if (!defrag_add(e->defrag, f, &e->packet, &whole))
-            return refuse_in_guard(e); /* its datagram goes on as a whole, or not at all */
+        if (!defrag_add(e->defrag, f, &e->packet, &whole)) {
+            refuse_in_guard(e, v); /* its datagram goes on as a whole, or not at all */
+            return;
+        }
         f = &whole;
         r = packet_decode(f, &e->packet);
     }
     e->l3 = f->l3; /* of the whole datagram, that is */
     switch (r) {
     case PACKET_TCP:
-        return judge_packet(e, f);
+        judge_packet(e, f, v);
+        break;
     case PACKET_OTHER:
         e->count.not_tcp++;
-        return verdict_pass();
+        verdict_pass(v);
+        break;
     case PACKET_FRAGMENT:
         e->count.fragments++;
-        return refuse_in_guard(e);
+        refuse_in_guard(e, v);
+        break;
     case PACKET_BROKEN:
         e->count.broken++;
-        return refuse_in_guard(e);
+        refuse_in_guard(e, v);
+        break;
     case PACKET_BAD_CSUM:
         e->count.bad_csum++;
-        return refuse_in_guard(e);
+        refuse_in_guard(e, v);
+        break;
     case PACKET_UNSET:
         e->count.csum_unset++;
-        return verdict_drop(REASON_NONE);
+        verdict_drop(v, REASON_NONE);
+        break;
     }
-    return (struct verdict){0};
 }
 
 struct verdict engine_feed(struct engine *e, const struct frame *f)
@@ -308,7 +317,8 @@ struct verdict engine_feed(struct engine *e, const struct frame *f)
         e->now = f->at; /* a capture's clock may run backwards; ours doesn't */
     e->count.frames++;
     e->count.bytes += f->l3.len;
-    struct verdict v = feed(e, f);
+    struct verdict v = {0};
+    feed(e, f, &v);
     switch (v.kind) {
     case VERDICT_UNSET:
         e->count.unset++;

@@ -113,18 +113,20 @@ RW_CHECK bool engine_make_room(struct engine *);
 void engine_refile(struct engine *, uint32_t flow);
 int64_t engine_longest_life(const struct engine_config *);
 
-static inline struct verdict verdict_pass(void)
+/* Verdicts are made in place, in a struct that is all 0 to begin with: they are large, and most are PASS. */
+static inline void verdict_pass(struct verdict *v)
 {
-    return (struct verdict){.kind = VERDICT_PASS};
+    v->kind = VERDICT_PASS;
 }
 
-static inline struct verdict verdict_drop(enum reason reason)
+static inline void verdict_drop(struct verdict *v, enum reason reason)
 {
-    return (struct verdict){.kind = VERDICT_DROP, .reason = reason};
+    v->kind = VERDICT_DROP;
+    v->reason = reason;
 }
 
 /* engine_verdict.c: on e->packet, which belongs to this flow. *from turns where the roles do. */
-RW_CHECK struct verdict verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *from);
+void verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *from, struct verdict *);
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);

@@ -219,7 +219,7 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, boo
             keep_line(&in);
         const struct bytes offered = in;
         bool all = offered.len == stream_unread(&end->stream);
-        struct smtp_event ev = {0};
+        struct smtp_event ev; /* smtp_next sets it, whatever it answers */
         enum smtp_step step =
             smtp_next(&e->cfg.smtp, &s->smtp, from, &in, all && (last || tcp_at_fin(&s->tcp, from)), &ev);
         uint32_t taken = (uint32_t)(offered.len - in.len);

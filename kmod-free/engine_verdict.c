@@ -6,25 +6,26 @@
 /* On a port where SMTP was not expected: after so many bytes it isn't SMTP. */
 #define RECOGNISE_BYTES 65536
 
-static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
+static void condemned(struct engine *e, uint32_t flow, enum role from, struct verdict *v)
 {
     struct session *s = &e->sessions[flow];
     const struct tcp_end *mine = &s->tcp.of[from], *theirs = &s->tcp.of[role_other(from)];
     const struct packet *p = &e->packet;
+    if (p->flags & TCP_SYN || s->condemned == ACTION_DROP)
+        verdict_drop(v, (enum reason)s->reason);
     if (p->flags & TCP_SYN)
-        return verdict_drop((enum reason)s->reason);
+        return;
     if (s->condemned == ACTION_DROP) {
-        struct verdict v = verdict_drop((enum reason)s->reason);
-        v.ban = s->ban_due;
-        v.onward = (struct reset_numbers){mine->started ? mine->passed : p->seq, p->ack};
+        v->ban = s->ban_due;
+        v->onward = (struct reset_numbers){mine->started ? mine->passed : p->seq, p->ack};
         s->ban_due = false;
-        return v;
+        return;
     }
     if (s->resets_left == 0 && !s->sender_told[ROLE_CLIENT] && !s->sender_told[ROLE_SERVER]) {
         s->resets_left = ENGINE_RESETS_AGAIN;
         s->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
     }
-    struct verdict v = {
+    *v = (struct verdict){
         .kind = VERDICT_RESET,
         .from = from,
         .reason = (enum reason)s->reason,
@@ -35,42 +36,44 @@ static struct verdict condemned(struct engine *e, uint32_t flow, enum role from)
     };
     s->ban_due = false;
     s->sender_told[from] = true;
-    v.onward.seq = mine->started ? mine->passed : p->seq;
-    v.onward.ack = theirs->started ? theirs->stream.next : p->ack;
-    v.back.seq = theirs->started ? theirs->passed : p->ack;
-    v.back.ack = seq_add(p->seq, packet_seq_len(p));
-    return v;
+    v->onward.seq = mine->started ? mine->passed : p->seq;
+    v->onward.ack = theirs->started ? theirs->stream.next : p->ack;
+    v->back.seq = theirs->started ? theirs->passed : p->ack;
+    v->back.ack = seq_add(p->seq, packet_seq_len(p));
 }
 
 /* GUARD: the segment was taken up to `limit` and the dialogue has read all that it may. How much of it may go on? */
-static struct verdict let_through(struct engine *e, uint32_t flow, enum role from, struct seq limit)
+static void let_through(struct engine *e, uint32_t flow, enum role from, struct seq limit, struct verdict *v)
 {
     struct session *s = &e->sessions[flow];
     const struct packet *p = &e->packet;
     struct tcp_end *end = &s->tcp.of[from];
     struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
-    struct verdict v = verdict_pass();
     if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
         struct seq barrier = end->stream.read;
         bool excused = s->is_excused && !seq_after(end->passed_high, s->excused);
         if (!s->dnsbl_waits && seq_after(end->passed_high, barrier) && !excused) {
             judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
-            if (s->condemned)
-                return condemned(e, flow, from);
+            if (s->condemned) {
+                condemned(e, flow, from, v);
+                return;
+            }
         }
         limit = seq_earlier(limit, barrier);
     }
-    if (p->wire_len > 0 && !seq_before(at, limit))
-        return verdict_drop(REASON_NONE);
-    if (seq_after(stop, limit))
-        v = (struct verdict){
-            .kind = VERDICT_CLIP,
-            .from = from,
-            .keep = (uint32_t)seq_diff(limit, at),
-            .sender_mss = s->tcp.of[role_other(from)].mss,
-        };
-    tcp_passed(&s->tcp, p, from, v.kind == VERDICT_CLIP ? v.keep : p->wire_len);
-    return v;
+    if (p->wire_len > 0 && !seq_before(at, limit)) {
+        verdict_drop(v, REASON_NONE);
+        return;
+    }
+    if (seq_after(stop, limit)) {
+        v->kind = VERDICT_CLIP;
+        v->from = from;
+        v->keep = (uint32_t)seq_diff(limit, at);
+        v->sender_mss = s->tcp.of[role_other(from)].mss;
+    } else {
+        verdict_pass(v);
+    }
+    tcp_passed(&s->tcp, p, from, v->kind == VERDICT_CLIP ? v->keep : p->wire_len);
 }
 
 /* Without payload, too: the pointer may mark a byte of a later segment, and the server takes that one out. */
@@ -126,7 +129,7 @@ static void cut_short(struct engine *e, uint32_t flow, enum role from)
     judge_gap(e, flow, from);
 }
 
-static struct verdict answered(struct engine *e, uint32_t flow, enum role from, enum tcp_answer answer)
+static void answered(struct engine *e, uint32_t flow, enum role from, enum tcp_answer answer, struct verdict *v)
 {
     struct session *s = &e->sessions[flow];
     switch (answer) {
@@ -152,17 +155,18 @@ static struct verdict answered(struct engine *e, uint32_t flow, enum role from, 
     pick_up(e, flow);
     if (!s->condemned)
         judge_pump(e, flow);
-    if (!engine_guards(e))
-        return verdict_pass();
-    if (s->condemned)
-        return condemned(e, flow, from);
-    if (answer == TCP_PART) {
+    if (!engine_guards(e)) {
+        verdict_pass(v);
+    } else if (s->condemned) {
+        condemned(e, flow, from, v);
+    } else if (answer == TCP_PART) {
         e->count.stream_full++;
-        return let_through(e, flow, from, s->tcp.part);
+        let_through(e, flow, from, s->tcp.part, v);
+    } else if (answer != TCP_TAKEN) {
+        verdict_drop(v, answer == TCP_CONFLICT ? REASON_EVASION : REASON_NONE);
+    } else {
+        let_through(e, flow, from, seq_add(packet_data_seq(&e->packet), e->packet.wire_len), v);
     }
-    if (answer != TCP_TAKEN)
-        return verdict_drop(answer == TCP_CONFLICT ? REASON_EVASION : REASON_NONE);
-    return let_through(e, flow, from, seq_add(packet_data_seq(&e->packet), e->packet.wire_len));
 }
 
 /*
@@ -180,23 +184,27 @@ static bool spoofed(struct session *s, const struct frame *f, enum role from)
 }
 
 /* A condemned session's packets, but for what may begin a new one on the same ports. */
-static struct verdict still_condemned(struct engine *e, uint32_t flow, enum role from)
+static void still_condemned(struct engine *e, uint32_t flow, enum role from, struct verdict *v)
 {
     const struct packet *p = &e->packet;
     if (p->flags & (TCP_SYN | TCP_RST) && p->wire_len == 0)
-        return verdict_pass();
-    return condemned(e, flow, from);
+        verdict_pass(v);
+    else
+        condemned(e, flow, from, v);
 }
 
-struct verdict verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum role *whose)
+void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum role *whose, struct verdict *v)
 {
     struct packet *p = &e->packet;
-    struct verdict v;
     enum role from = *whose;
     struct session *s = &e->sessions[flow];
     if (spoofed(s, f, from)) {
         e->count.spoofed++;
-        return engine_guards(e) ? verdict_drop(REASON_NONE) : verdict_pass();
+        if (engine_guards(e))
+            verdict_drop(v, REASON_NONE);
+        else
+            verdict_pass(v);
+        return;
     }
     e->table.flows[flow].last = e->now;
     s->last = f->wall;
@@ -205,8 +213,10 @@ struct verdict verdict_on(struct engine *e, const struct frame *f, uint32_t flow
     if (urgent(p)) {
         e->count.urgent++;
         judge_raise(e, flow, REASON_EVASION, NULL, 0);
-        if (engine_guards(e) && !s->condemned)
-            return verdict_drop(REASON_EVASION); /* RFC 6093: servers disagree where the urgent byte goes */
+        if (engine_guards(e) && !s->condemned) {
+            verdict_drop(v, REASON_EVASION); /* RFC 6093: servers disagree where the urgent byte goes */
+            return;
+        }
     }
     if (s->midstream && e->cfg.live && s->packets[0] + s->packets[1] == 1)
         judge_raise(e, flow, REASON_MIDSTREAM, NULL, 0);
@@ -232,14 +242,13 @@ struct verdict verdict_on(struct engine *e, const struct frame *f, uint32_t flow
         answer = tcp_take(&s->tcp, &lim, p, from);
     }
     if (s->opaque) {
-        v = verdict_pass();
+        verdict_pass(v);
     } else if (s->condemned) {
-        v = still_condemned(e, flow, from);
+        still_condemned(e, flow, from, v);
     } else {
-        v = answered(e, flow, from, answer);
+        answered(e, flow, from, answer, v);
         if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
             s->opaque = true;
     }
     engine_refile(e, flow);
-    return v;
 }

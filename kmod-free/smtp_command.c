@@ -154,8 +154,13 @@ static void read_argument(struct smtp_command *c, bool apart, bool old_mail)
 void smtp_command_read(struct bytes line, struct smtp_command *out)
 {
     struct bytes text = skip_junk(line);
+    uint8_t first = text.len > 0 ? text.at[0] : 0;
+    if (first >= 'a' && first <= 'z')
+        first = (uint8_t)(first - 'a' + 'A'); /* as VERBS are written */
     *out = (struct smtp_command){.verb = text.len > 0 ? SMTP_VERB_OTHER : SMTP_VERB_NONE, .argument = text};
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
+        if ((uint8_t)VERBS[i].name[0] != first)
+            continue;
         struct bytes name = bytes_str(VERBS[i].name);
         if (!bytes_begin_nocase(text, name))
             continue;
