@@ -32,6 +32,7 @@ static const struct command commands[] = {
     {"check", command_check, "read the configuration as `run` would, and look at the firewall"},
     {"rules", command_rules, "print the firewall rules that belong to a configuration"},
     {"status", command_status, "ask a running daemon how it is"},
+    {"offenders", command_offenders, "who tried to relay, when and how often: a table, or a blocklist for others"},
     {"dnsbl", command_dnsbl, "is this address on a DNS blocklist, and are the lists sane?"},
     {"probe", command_probe, "does your own server relay? The classic forms, never DATA"},
     {"version", command_version, "print version, libraries and build options"},

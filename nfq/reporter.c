@@ -171,6 +171,7 @@ static void take_event(struct reporter *r, const struct event *ev)
         file_put(r, ev);
     if (ev->kind != EVENT_ALERT)
         return;
+    offender_table_add(r->setup->offenders, &ev->client.addr, offence_of(ev->reason), ev->tag, ev->tag_name, ev->wall);
     if (r->settings.interval_ns > 0)
         alerts_take(r->alerts, ev, mono_now());
     else

@@ -9,6 +9,7 @@
 #define RCPTWALL_REPORTER_H
 
 #include "nfq/channel.h"
+#include "nfq/offender_table.h"
 
 #include <sys/types.h>
 
@@ -16,6 +17,7 @@ struct reporter_setup {
     int events;                /* channel ends to receive from: all workers ... */
     int texts;                 /* ... and the supervisor */
     int event_file;            /* -1: none */
+    struct offender_table *offenders; /* it writes down who tried */
     struct reporter_settings settings;
     pid_t supervisor;          /* whose process id is shown */
     bool echo;                 /* alerts to stderr too: somebody sits there */

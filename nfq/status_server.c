@@ -2,6 +2,7 @@
 #include "nfq/status_server.h"
 
 #include "nfq/channel.h"
+#include "nfq/offenders_json.h"
 #include "nfq/sandbox.h"
 #include "nfq/status_json.h"
 #include "nfq/supervisor.h"
@@ -20,11 +21,13 @@ struct client {
     int fd; /* -1: none */
     char *text;
     size_t sent, len;
+    struct offenders_tale tale; /* what comes behind text */
     struct mono since;
 };
 
 struct status_server {
     struct status_facts facts;
+    struct offender_table *offenders;
     struct client clients[STATUS_CLIENTS];
 };
 
@@ -69,8 +72,8 @@ static struct client *place(struct status_server *s)
     return oldest;
 }
 
-/* Sends what fits. A client that is done, or gone, is dismissed. */
-static void serve(struct client *c)
+/* Sends what fits, one piece at most. A client that has all, or is gone, is dismissed. */
+static void serve(struct status_server *s, struct client *c)
 {
     while (c->sent < c->len) {
         ssize_t n = send(c->fd, c->text + c->sent, c->len - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -78,11 +81,17 @@ static void serve(struct client *c)
             continue;
         if (n < 0 && errno == EAGAIN)
             return;
-        if (n <= 0)
-            break;
+        if (n <= 0) {
+            dismiss(c);
+            return;
+        }
         c->sent += (size_t)n;
     }
-    dismiss(c);
+    free(c->text);
+    c->sent = 0;
+    c->text = offenders_json_next(s->offenders, &c->tale, &c->len);
+    if (c->text == NULL)
+        dismiss(c);
 }
 
 static void welcome(struct status_server *s, int listening)
@@ -94,7 +103,7 @@ static void welcome(struct status_server *s, int listening)
         struct client *c = place(s);
         *c = (struct client){.fd = fd, .text = status_text(&s->facts), .since = mono_now()};
         c->len = c->text != NULL ? strlen(c->text) : 0;
-        serve(c);
+        serve(s, c);
     }
 }
 
@@ -122,14 +131,15 @@ static void out_of_patience(struct status_server *s)
             dismiss(&s->clients[i]);
 }
 
-int status_server_run(int listening, int facts)
+int status_server_run(int listening, int facts, struct offender_table *offenders)
 {
     static struct status_server s;
+    s.offenders = offenders;
     struct pollfd fds[STATUS_CLIENTS + 2];
     set_signals();
     for (size_t i = 0; i < STATUS_CLIENTS; i++)
         s.clients[i].fd = -1;
-    if (sandbox_enter(SANDBOX_STATUS, NULL, 0) < 0)
+    if (!offender_table_seal(offenders) || sandbox_enter(SANDBOX_STATUS, NULL, 0) < 0)
         return 1;
     do {
         for (size_t i = 0; i < STATUS_CLIENTS; i++)
@@ -140,7 +150,7 @@ int status_server_run(int listening, int facts)
             return 1;
         for (size_t i = 0; i < STATUS_CLIENTS; i++)
             if (fds[i].revents != 0 && s.clients[i].fd >= 0)
-                serve(&s.clients[i]);
+                serve(&s, &s.clients[i]);
         if (fds[STATUS_CLIENTS].revents != 0)
             welcome(&s, listening);
         out_of_patience(&s);

@@ -283,7 +283,8 @@ static bool prepare(struct supervisor *s)
     }
     if (!enter_sandbox(s))
         return false;
-    if (!set_signals(s) || channel_pair(s->events) < 0 || channel_pair(s->texts) < 0 || channel_pair(s->facts) < 0 ||
+    s->offenders = offender_table_new();
+    if (s->offenders == NULL || !set_signals(s) || channel_pair(s->events) < 0 || channel_pair(s->texts) < 0 || channel_pair(s->facts) < 0 ||
         !supervisor_dnsbl_begin(s) || !supervisor_start_reporter(s) || !supervisor_start_teller(s) ||
         !supervisor_start_asker(s)) {
         fprintf(stderr, "rcptwall: can't set up its processes: %s\n", strerror(errno));
@@ -334,5 +335,6 @@ int supervisor_run(const struct supervisor_setup *setup)
     supervisor_close(&s.texts[0]);
     supervisor_close(&s.facts[0]);
     supervisor_close(&s.event_file);
+    offender_table_forget(s.offenders);
     return s.started ? 0 : 2;
 }

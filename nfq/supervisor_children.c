@@ -57,6 +57,7 @@ bool supervisor_start_reporter(struct supervisor *s)
         .events = s->events[0],
         .texts = s->texts[0],
         .event_file = s->event_file,
+        .offenders = s->offenders,
         .settings = {.facility = c->syslog_facility, .alert_level = c->syslog_level, .interval_ns = c->alert_interval_ns},
         .supervisor = s->self,
         .echo = isatty(STDERR_FILENO) != 0,
@@ -80,7 +81,7 @@ bool supervisor_start_teller(struct supervisor *s)
     supervisor_close(&s->event_file);
     if (privileges_keep(0, &(struct identity){0}) < 0)
         _exit(1);
-    _exit(status_server_run(s->setup->control, s->facts[0]));
+    _exit(status_server_run(s->setup->control, s->facts[0], s->offenders));
 }
 
 /* ---- workers ---- */
@@ -101,6 +102,7 @@ static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, str
         .number = (uint32_t)(slot - s->slots),
     };
     supervisor_forget(s);
+    offender_table_forget(s->offenders);
     supervisor_close(&s->asks[0]);
     for (size_t i = 0; i < s->count; i++) {
         supervisor_close(&s->slots[i].answers[1]);

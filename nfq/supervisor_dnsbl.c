@@ -47,6 +47,7 @@ bool supervisor_start_asker(struct supervisor *s)
     texts = s->texts[1];
     s->texts[1] = -1;
     supervisor_forget(s);
+    offender_table_forget(s->offenders);
     supervisor_close(&s->events[0]);
     supervisor_close(&s->events[1]);
     supervisor_close(&s->texts[0]);

@@ -4,6 +4,7 @@
 #define RCPTWALL_SUPERVISOR_INTERNAL_H
 
 #include "nfq/channel.h"
+#include "nfq/offender_table.h"
 #include "nfq/supervisor.h"
 
 #include <sys/types.h>
@@ -42,6 +43,7 @@ struct supervisor {
     int events[2], texts[2], facts[2]; /* to reporter and status server; both ends stay open so that they can be replaced */
     struct channel text, fact;
     int event_file;
+    struct offender_table *offenders; /* the reporter's and the status server's */
     int signals, listing;
     bool started, stopping, deadline_passed;
     struct mono deadline, ticked, began;

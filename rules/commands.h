@@ -12,6 +12,7 @@ int command_replay(int argc, char **argv);  /* pcap-tests/replay/replay.c */
 int command_check(int argc, char **argv);   /* rules/command_check.c */
 int command_rules(int argc, char **argv);   /* rules/command_rules.c */
 int command_status(int argc, char **argv);  /* nfq/command_status.c */
+int command_offenders(int argc, char **argv); /* nfq/command_offenders.c */
 int command_dnsbl(int argc, char **argv);   /* nfq/command_dnsbl.c */
 int command_probe(int argc, char **argv);   /* nfq/command_probe.c */
 int command_version(int argc, char **argv); /* nfq/main.c */
