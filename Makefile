@@ -153,6 +153,7 @@ $(BUILD)/kmod-free/fuzz/%_replay: $(BUILD)/kmod-free/fuzz/%.o $(BUILD)/kmod-free
 install: all ## install to DESTDIR and PREFIX
 	install -D -m 0755 $(BUILD)/rcptwall $(DESTDIR)$(PREFIX)/sbin/rcptwall
 	install -D -m 0644 rules/rcptwall.conf $(DESTDIR)$(PREFIX)/share/rcptwall/rcptwall.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/rcptwall/examples rules/examples/*
 	install -D -m 0644 nfq/rcptwall.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/rcptwall.conf
 	install -D -m 0644 nfq/rcptwall.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/rcptwall.conf
 	install -D -m 0644 nfq/rcptwall.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/rcptwall

@@ -263,9 +263,12 @@ lab_body() {
     sed -e 's/\r$//' -e '1,/^$/d' "$1"
 }
 
-# Postfix as a relay that is open to the whole world, in the inside namespace. /etc/postfix is not looked at.
+# lab_postfix [NAME [NS [LINE...]]]: Postfix as a relay that is open to the whole world, in the inside namespace. The
+# lines are more of its master.cf. /etc/postfix is not looked at.
 lab_postfix() {
-    local conf=$LAB_DIR/postfix/etc queue=$LAB_DIR/postfix/queue data=$LAB_DIR/postfix/data dir
+    local name=${1:-postfix} ns=${2:-inside} dir
+    local conf=$LAB_DIR/$name/etc queue=$LAB_DIR/$name/queue data=$LAB_DIR/$name/data
+    shift $(($# < 2 ? $# : 2))
     mkdir -p "$conf" "$queue" "$data"
     cat >"$conf/main.cf" <<EOF
 compatibility_level = 3.6
@@ -273,7 +276,7 @@ queue_directory = $queue
 data_directory = $data
 command_directory = /usr/sbin
 daemon_directory = $(lab_postfix_daemons)
-maillog_file = $LAB_DIR/postfix/maillog
+maillog_file = $LAB_DIR/$name/maillog
 maillog_file_prefixes = $LAB_DIR
 myhostname = mail.$LAB_DOMAIN
 mydomain = $LAB_DOMAIN
@@ -325,6 +328,7 @@ anvil      unix  - - n -     1 anvil
 scache     unix  - - n -     1 scache
 postlog    unix-dgram n - n - 1 postlogd
 EOF
+    if (($#)); then printf '%s\n' "$@" >>"$conf/master.cf"; fi
     chown postfix: "$data"
     for dir in active bounce corrupt defer deferred flush hold incoming private saved trace; do
         install -d -o postfix -g root -m 700 "$queue/$dir"
@@ -332,8 +336,8 @@ EOF
     install -d -o postfix -g postdrop -m 710 "$queue/public"
     install -d -o postfix -g postdrop -m 1730 "$queue/maildrop"
     install -d -m 755 "$queue/pid"
-    lab_start postfix inside "$(lab_postfix_daemons)/master" -c "$conf" -d
-    lab_wait_port inside 25
+    lab_start "$name" "$ns" "$(lab_postfix_daemons)/master" -c "$conf" -d
+    lab_wait_port "$ns" 25
 }
 
 lab_postfix_daemons() {
@@ -347,9 +351,9 @@ lab_postfix_daemons() {
     lab_die "Postfix is not installed"
 }
 
-# lab_queue_empty: nothing waits in the server's queue any more.
+# lab_queue_empty: nothing waits in a server's queue any more.
 lab_queue_empty() {
-    [[ ! $(find "$LAB_DIR/postfix/queue/"{maildrop,incoming,active,deferred} -type f -print -quit) ]]
+    [[ ! $(find "$LAB_DIR"/postfix*/queue/{maildrop,incoming,active,deferred} -type f -print -quit) ]]
 }
 
 # lab_capture NAME: what arrives at the gateway, before any rule has seen it, into $LAB_DIR/NAME.pcap.
