@@ -26,7 +26,7 @@ static void judge(struct engine *e, uint32_t flow)
     struct session *s = &e->sessions[flow];
 
     if (s->dnsbl_due && (s->dnsbl == DNSBL_LISTED || s->dnsbl == DNSBL_UNKNOWN))
-        judge_raise(e, flow, REASON_DNSBL, NULL, 0);
+        judge_raise(e, flow, REASON_DNSBL);
 }
 
 void dnsbl_due(struct engine *e, uint32_t flow)

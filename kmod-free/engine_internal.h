@@ -136,8 +136,8 @@ void judge_client_first(struct engine *e, uint32_t flow);
 void judge_gap(struct engine *, uint32_t flow, enum role from);
 /* The session is over: everything that waits is judged under whatever readings are left. */
 void judge_rest(struct engine *, uint32_t flow);
-/* Something broke a promise. rcpt may be NULL. */
-void judge_raise(struct engine *, uint32_t flow, enum reason, const struct recipient *rcpt, uint32_t ordinal);
+/* Something broke a promise. */
+void judge_raise(struct engine *, uint32_t flow, enum reason);
 
 /* engine_dnsbl.c: a session begins; the client does what a listed one mustn't. */
 void dnsbl_begin(struct engine *, uint32_t flow);
@@ -150,11 +150,18 @@ RW_CHECK bool refuse_command(struct engine *, uint32_t flow, struct seq at, stru
 /* Lays what was disarmed over the packet that this verdict on it lets through. */
 void refuse_lay_over(struct engine *, uint32_t flow, enum role from, struct verdict *);
 
+/* What an alert is about. */
+struct cause {
+    enum reason reason;
+    enum detail detail;
+    const struct recipient *rcpt; /* NULL: not about a RCPT */
+    uint32_t ordinal;
+};
+
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
 void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke);
-void report_alert(struct engine *, uint32_t flow, enum reason, enum action, bool banned, const struct recipient *,
-                  uint32_t ordinal);
+void report_alert(struct engine *, uint32_t flow, const struct cause *, enum action, bool banned);
 void report_session(struct engine *, uint32_t flow);
 void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);
 void report_note_helo(struct engine *, struct session *, struct bytes name);

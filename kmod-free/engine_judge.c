@@ -30,8 +30,7 @@ static bool offence(struct engine *e, uint32_t flow, enum action action)
     return true;
 }
 
-static void raise_action(struct engine *e, uint32_t flow, enum reason reason, enum action action,
-                         const struct recipient *rcpt, uint32_t ordinal)
+static void raise_action(struct engine *e, uint32_t flow, const struct cause *why, enum action action)
 {
     struct session *s = &e->sessions[flow];
     bool banned = false;
@@ -39,7 +38,7 @@ static void raise_action(struct engine *e, uint32_t flow, enum reason reason, en
         return;
     if (action > s->verdict) {
         s->verdict = (uint8_t)action;
-        s->reason = (uint8_t)reason;
+        s->reason = (uint8_t)why->reason;
     }
     if (engine_guards(e) && action >= ACTION_RESET) {
         enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
@@ -49,11 +48,11 @@ static void raise_action(struct engine *e, uint32_t flow, enum reason reason, en
             s->condemned = (uint8_t)end;
     }
     /* One alert a session and reason, except that each external recipient is named. */
-    if (reason != REASON_EXTERNAL_RCPT && s->told & 1u << reason)
+    if (why->reason != REASON_EXTERNAL_RCPT && s->told & 1u << why->reason)
         return;
-    s->told |= 1u << reason;
-    e->count.alerts[reason]++;
-    report_alert(e, flow, reason, action, banned, rcpt, ordinal);
+    s->told |= 1u << why->reason;
+    e->count.alerts[why->reason]++;
+    report_alert(e, flow, why, action, banned);
 }
 
 static enum action asked_for(const struct engine *e, const struct session *s, enum reason reason)
@@ -67,12 +66,32 @@ static enum action asked_for(const struct engine *e, const struct session *s, en
     return policy_judge(e->policy, &facts);
 }
 
-void judge_raise(struct engine *e, uint32_t flow, enum reason reason, const struct recipient *rcpt, uint32_t ordinal)
+static void raise_cause(struct engine *e, uint32_t flow, const struct cause *why)
 {
-    enum action action = asked_for(e, &e->sessions[flow], reason);
+    enum action action = asked_for(e, &e->sessions[flow], why->reason);
     if (action == ACTION_REFUSE)
         action = ACTION_RESET; /* there is no command to disarm */
-    raise_action(e, flow, reason, action, rcpt, ordinal);
+    raise_action(e, flow, why, action);
+}
+
+void judge_raise(struct engine *e, uint32_t flow, enum reason reason)
+{
+    raise_cause(e, flow, &(struct cause){.reason = reason});
+}
+
+/* The first byte of a malformed command that servers disagree about. An over-long one comes as its first line_max
+ * bytes, or empty. */
+static enum detail detail_of(const struct engine *e, struct bytes text)
+{
+    for (size_t i = 0; i < text.len && text.len < e->cfg.smtp.line_max; i++) {
+        if (text.at[i] == '\0')
+            return DETAIL_NUL;
+        if (text.at[i] == '\r')
+            return DETAIL_BARE_CR;
+        if (text.at[i] == '\n')
+            return DETAIL_BARE_LF;
+    }
+    return DETAIL_LONG_LINE;
 }
 
 /* A RCPT and where it stands. */
@@ -111,12 +130,13 @@ static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *e
     s->broke_recent = action > ACTION_ACCEPT ? s->broke_recent | bit : s->broke_recent & ~bit;
     report_rcpt(e, flow, r, ev->ordinal, action);
     if (r->external)
-        raise_action(e, flow, REASON_EXTERNAL_RCPT, action, r, ev->ordinal);
+        raise_action(e, flow, &(struct cause){REASON_EXTERNAL_RCPT, DETAIL_NONE, r, ev->ordinal}, action);
     else if (r->malformed)
-        judge_raise(e, flow, REASON_MALFORMED, r, ev->ordinal);
+        raise_cause(e, flow, &(struct cause){REASON_MALFORMED, detail_of(e, ev->text), r, ev->ordinal});
     uint32_t limit = policy_tag(e->policy, s->tag)->rcpt_limit;
     if (limit > 0 && s->rcpts > limit)
-        raise_action(e, flow, REASON_LIMIT, possible(e, flow, asked_for(e, s, REASON_LIMIT), place), r, ev->ordinal);
+        raise_action(e, flow, &(struct cause){REASON_LIMIT, DETAIL_NONE, r, ev->ordinal},
+                     possible(e, flow, asked_for(e, s, REASON_LIMIT), place));
 }
 
 static enum reason reason_of(enum smtp_trouble t)
@@ -166,10 +186,12 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev, st
         break;
     case SMTP_SAW_STARTTLS:
         dnsbl_due(e, flow);
-        judge_raise(e, flow, REASON_STARTTLS, NULL, 0);
+        judge_raise(e, flow, REASON_STARTTLS);
         break;
     case SMTP_SAW_TROUBLE:
-        judge_raise(e, flow, reason_of(ev->trouble), NULL, 0);
+        raise_cause(e, flow,
+                    &(struct cause){.reason = reason_of(ev->trouble),
+                                    .detail = ev->trouble == SMTP_MALFORMED ? detail_of(e, ev->text) : DETAIL_NONE});
         break;
     }
 }

@@ -129,15 +129,15 @@ static void put_lists(struct engine *e, struct event *ev, uint32_t lists)
         event_put(ev, &ev->lists, bytes_of(names, used), EVENT_LISTS_MAX);
 }
 
-void report_alert(struct engine *e, uint32_t flow, enum reason reason, enum action action, bool banned,
-                  const struct recipient *r, uint32_t ordinal)
+void report_alert(struct engine *e, uint32_t flow, const struct cause *why, enum action action, bool banned)
 {
     struct event *ev = begin(e, flow, EVENT_ALERT);
-    if (r)
-        put_recipient(ev, r, ordinal);
-    if (reason == REASON_DNSBL)
+    if (why->rcpt)
+        put_recipient(ev, why->rcpt, why->ordinal);
+    if (why->reason == REASON_DNSBL)
         put_lists(e, ev, e->sessions[flow].lists);
-    ev->reason = reason;
+    ev->reason = why->reason;
+    ev->detail = why->detail;
     ev->action = action;
     if (banned)
         ev->ban_for_s = policy_tag(e->policy, ev->tag)->ban_for_s;

@@ -53,7 +53,7 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
         struct seq barrier = end->stream.read;
         bool excused = s->is_excused && !seq_after(end->passed_high, s->excused);
         if (!s->dnsbl_waits && seq_after(end->passed_high, barrier) && !excused) {
-            judge_raise(e, flow, REASON_EVASION, NULL, 0); /* it is out already, beyond a gap that now closes */
+            judge_raise(e, flow, REASON_EVASION); /* it is out already, beyond a gap that now closes */
             if (s->condemned) {
                 condemned(e, flow, from, v);
                 return;
@@ -98,7 +98,7 @@ static void pick_up(struct engine *e, uint32_t flow)
             continue;
         }
         if (engine_guards(e)) {
-            judge_raise(e, flow, REASON_MIDSTREAM, NULL, 0);
+            judge_raise(e, flow, REASON_MIDSTREAM);
             if (s->condemned)
                 return;
         } else if (end->seen && ++end->beyond_frames < GAP_FRAMES) {
@@ -141,7 +141,7 @@ static void answered(struct engine *e, uint32_t flow, enum role from, enum tcp_a
     case TCP_CONFLICT:
         e->count.conflicts++;
         if (from == ROLE_CLIENT)
-            judge_raise(e, flow, REASON_EVASION, NULL, 0);
+            judge_raise(e, flow, REASON_EVASION);
         break;
     case TCP_FULL:
         e->count.stream_full++;
@@ -212,14 +212,14 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
     s->bytes[from] += p->wire_len;
     if (urgent(p)) {
         e->count.urgent++;
-        judge_raise(e, flow, REASON_EVASION, NULL, 0);
+        judge_raise(e, flow, REASON_EVASION);
         if (engine_guards(e) && !s->condemned) {
             verdict_drop(v, REASON_EVASION); /* RFC 6093: servers disagree where the urgent byte goes */
             return;
         }
     }
     if (s->midstream && e->cfg.live && s->packets[0] + s->packets[1] == 1)
-        judge_raise(e, flow, REASON_MIDSTREAM, NULL, 0);
+        judge_raise(e, flow, REASON_MIDSTREAM);
     if (s->opaque)
         p->payload.len = 0; /* nothing to judge, nothing to keep */
     struct tcp_limits lim = {&e->blocks, e->cfg.stream_block_limit, engine_guards(e)};

@@ -3,6 +3,15 @@
 
 #include <assert.h>
 
+const char *detail_name(enum detail d)
+{
+    static const char *const names[DETAIL_COUNT] = {
+        [DETAIL_NONE] = "",           [DETAIL_LONG_LINE] = "long-line", [DETAIL_NUL] = "nul",
+        [DETAIL_BARE_CR] = "bare-cr", [DETAIL_BARE_LF] = "bare-lf",
+    };
+    return d < DETAIL_COUNT ? names[d] : "";
+}
+
 void event_clear(struct event *ev)
 {
     memset(ev, 0, offsetof(struct event, text));
@@ -45,7 +54,8 @@ bool event_valid(const struct event *ev, size_t size)
         return false;
     if (ev->kind < EVENT_RCPT || ev->kind > EVENT_REPLY || ev->reason >= REASON_COUNT || ev->action > ACTION_BAN)
         return false;
-    if (ev->domain_count > RECIPIENT_DOMAINS || ev->tag > TAGS_MAX || ev->gap_from > ROLE_SERVER)
+    if (ev->domain_count > RECIPIENT_DOMAINS || ev->tag > TAGS_MAX || ev->gap_from > ROLE_SERVER ||
+        ev->detail >= DETAIL_COUNT)
         return false;
     if (memchr(ev->tag_name, '\0', sizeof ev->tag_name) == NULL)
         return false;

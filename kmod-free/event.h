@@ -22,6 +22,18 @@ enum event_kind {
     EVENT_REPLY,    /* the server answered a RCPT: ordinal, code; external and action are its RCPT's */
 };
 
+/* What of a command was malformed (REASON_MALFORMED); by the first byte that servers disagree about. */
+enum detail {
+    DETAIL_NONE,
+    DETAIL_LONG_LINE,
+    DETAIL_NUL,
+    DETAIL_BARE_CR,
+    DETAIL_BARE_LF,
+    DETAIL_COUNT,
+};
+/* "long-line" and so on; "" for DETAIL_NONE. */
+const char *detail_name(enum detail);
+
 struct event_span {
     uint16_t at, len; /* in text[] */
     bool cut;         /* the original was longer */
@@ -54,6 +66,7 @@ struct event {
     bool enforced;       /* enforce mode: the action is taken; false: only reported */
     enum action action;
     enum reason reason;
+    enum detail detail;  /* EVENT_ALERT */
     uint32_t ban_for_s;  /* EVENT_ALERT: the firewall is asked to ban the client for this long; 0: it isn't */
     uint32_t via;        /* enum via */
     uint32_t ordinal;    /* EVENT_RCPT, EVENT_REPLY, EVENT_ALERT about a RCPT: which one of the session, from 0 */

@@ -182,6 +182,8 @@ static json_t *rcptwall_object(const struct event *ev)
         put_count(&m, "ordinal", ev->ordinal);
     put(&m, "action", json_string(action_name(ev->action)));
     put(&m, "reason", json_string(reason_name(ev->reason)));
+    if (ev->detail != DETAIL_NONE)
+        put_text(&m, "detail", detail_name(ev->detail));
     put_span(&m, "lists", ev, &ev->lists);
     if (ev->ban_for_s > 0)
         put_count(&m, "ban_seconds", ev->ban_for_s);

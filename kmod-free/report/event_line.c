@@ -115,6 +115,10 @@ size_t event_to_line(const struct event *ev, uint64_t count, char *out, size_t r
     put_word(&l, bytes_of(ev->tag_name, strnlen(ev->tag_name, sizeof ev->tag_name)));
     put_endpoint(&l, "src", &ev->client);
     put_endpoint(&l, "dst", &ev->server);
+    if (ev->detail != DETAIL_NONE) {
+        put(&l, " detail=");
+        put(&l, detail_name(ev->detail));
+    }
     put_quoted(&l, "helo", ev, &ev->helo);
     put_quoted(&l, "from", ev, &ev->mail_from);
     put_quoted(&l, "rcpt", ev, &ev->rcpt_to);

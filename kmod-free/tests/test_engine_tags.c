@@ -46,7 +46,8 @@ static void note_event(void *ctx, const struct event *ev)
         note(l, "rcpt%s %s\n", ev->external ? " external" : "", action_name(ev->action));
         break;
     case EVENT_ALERT:
-        note(l, "alert %s %s\n", reason_name(ev->reason), action_name(ev->action));
+        note(l, "alert %s%s%s %s\n", reason_name(ev->reason), ev->detail != DETAIL_NONE ? " " : "",
+             detail_name(ev->detail), action_name(ev->action));
         break;
     case EVENT_SESSION:
         note(l, "session%s%s%s\n", ev->session.auth_used ? " auth" : "", ev->session.auth_succeeded ? " succeeded" : "",
@@ -81,6 +82,7 @@ static struct engine *engine_make(enum stance stance, struct event_sink sink)
     engine_config_defaults(&cfg);
     cfg.stance = stance;
     cfg.max_flows = 4;
+    cfg.smtp.line_max = 128;
     cfg.stream_blocks = 64;
     cfg.want_rcpt_events = cfg.want_session_events = true;
     cfg.sink = sink;
@@ -89,12 +91,9 @@ static struct engine *engine_make(enum stance stance, struct event_sink sink)
     return e;
 }
 
-/* The session with the client's address; the kind of the first verdict that isn't PASS or CLIP, else PASS. */
-static enum verdict_kind play(enum stance stance, const char *client, const char *text, struct event_sink sink)
+/* The kind of the first verdict that isn't PASS or CLIP, else PASS. Frees the session. */
+static enum verdict_kind play_session(enum stance stance, struct support_session *s, struct event_sink sink)
 {
-    struct support_session_config how = {.client = support_endpoint(client, 40000),
-                                         .server = support_endpoint("192.0.2.25", 25)};
-    struct support_session *s = support_session_text(&how, text);
     struct engine *e = engine_make(stance, sink);
     enum verdict_kind kind = VERDICT_PASS;
     for (size_t i = 0; i < s->count && kind == VERDICT_PASS; i++) {
@@ -106,6 +105,18 @@ static enum verdict_kind play(enum stance stance, const char *client, const char
     engine_free(e);
     support_session_free(s);
     return kind;
+}
+
+static struct support_session_config session_of(const char *client)
+{
+    return (struct support_session_config){.client = support_endpoint(client, 40000),
+                                           .server = support_endpoint("192.0.2.25", 25)};
+}
+
+static enum verdict_kind play(enum stance stance, const char *client, const char *text, struct event_sink sink)
+{
+    struct support_session_config how = session_of(client);
+    return play_session(stance, support_session_text(&how, text), sink);
 }
 
 static void expect(const char *client, const char *text, const char *events, enum verdict_kind guarded)
@@ -144,7 +155,46 @@ static void authenticated(void **state)
     expect(EXEMPT, BEGIN "C: AUTH LOGIN\nS: 334 x\nC: *\nS: 501 no\n" RELAY, RELAYED "session auth\n", VERDICT_RESET);
     /* an exemption for recipients, and for nothing else */
     expect(EXEMPT, BEGIN LOGIN RELAY "C: RCPT TO:<v\r@local.example>\nS: 250 ok\n",
-           "rcpt external accept\nalert malformed reset\nrcpt accept\nsession auth succeeded\n", VERDICT_RESET);
+           "rcpt external accept\nalert malformed bare-cr reset\nrcpt accept\nsession auth succeeded\n", VERDICT_RESET);
+}
+
+#define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* The first thing of a command that servers disagree about is named, whichever command it is. */
+static void malformed(void **state)
+{
+    static const struct {
+        struct bytes line;
+        const char *detail;
+    } cases[] = {
+#define CASE(line, detail) {{(const uint8_t *)(line), sizeof(line) - 1}, detail}
+        CASE("RCPT TO:<v\r@local.example>\r\n", "bare-cr"),
+        CASE("RCPT TO:<v\0@local.example>\r\n", "nul"),
+        CASE("RCPT TO:<v\0\r@local.example>\r\n", "nul"),
+        CASE("RCPT TO:<v\r\0@local.example>\r\n", "bare-cr"),
+        CASE("MAIL FROM:<v\r@local.example>\r\n", "bare-cr"),
+        CASE("MAIL FROM:<\0>\r\n", "nul"),
+        CASE("RCPT TO:<" LONG LONG "@local.example>\r\n", "long-line"),
+        CASE("RCPT TO:<\0" LONG LONG "@local.example>\r\n", "long-line"),
+        CASE("NOOP " LONG LONG "\r\n", "long-line"),
+#undef CASE
+    };
+    const struct support_session_config how = session_of(OUTSIDE);
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct support_say script[] = {
+            {ROLE_SERVER, bytes_str("220 x\r\n")},  {ROLE_CLIENT, bytes_str("EHLO out.example\r\n")},
+            {ROLE_SERVER, bytes_str("250 x\r\n")},  {ROLE_CLIENT, cases[i].line},
+            {ROLE_SERVER, bytes_str("250 ok\r\n")},
+        };
+        char wanted[64];
+        struct log l = {0};
+        snprintf(wanted, sizeof wanted, "alert malformed %s reset\n", cases[i].detail);
+        (void)play_session(STANCE_WATCH, support_session_new(&how, script, sizeof script / sizeof *script),
+                           (struct event_sink){note_event, &l});
+        if (strstr(l.text, wanted) == NULL)
+            fail_msg("case %zu: %s", i, l.text);
+    }
 }
 
 /* The server's 220 decides, whatever the verb looked like. */
@@ -211,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(authenticated),
+        cmocka_unit_test(malformed),
         cmocka_unit_test(starttls),
         cmocka_unit_test(senders),
     };

@@ -62,6 +62,25 @@ static void test_alert_is_taken_in_either_mode(void **state)
     assert_memory_equal(out, "ALERT external-rcpt ", 20);
 }
 
+static void test_what_was_malformed(void **state)
+{
+    struct event *ev = alert_event();
+    char out[1024];
+
+    (void)state;
+    ev->reason = REASON_MALFORMED;
+    for (int d = DETAIL_NONE; d < DETAIL_COUNT; d++) {
+        char wanted[80];
+        ev->detail = (enum detail)d;
+        assert_true(d == DETAIL_NONE || *detail_name(ev->detail) != '\0');
+        snprintf(wanted, sizeof wanted, " dst=192.0.2.25:25%s%s helo=", d == DETAIL_NONE ? "" : " detail=",
+                 detail_name(ev->detail));
+        (void)event_to_line(ev, 1, out, sizeof out);
+        assert_non_null(strstr(out, wanted));
+    }
+    assert_string_equal(detail_name(DETAIL_COUNT), "");
+}
+
 static void test_ipv6_lists_and_nothing_said(void **state)
 {
     struct event *ev = alert_event();
@@ -198,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_line),
         cmocka_unit_test(test_alert_is_taken_in_either_mode),
+        cmocka_unit_test(test_what_was_malformed),
         cmocka_unit_test(test_ipv6_lists_and_nothing_said),
         cmocka_unit_test(test_a2_no_byte_gets_through),
         cmocka_unit_test(test_a2_a_forged_line_stays_quoted),

@@ -255,6 +255,7 @@ static void full_event(struct event *ev, enum event_kind kind)
     ev->external = true;
     ev->action = ACTION_RESET;
     ev->reason = REASON_EXTERNAL_RCPT;
+    ev->detail = DETAIL_NUL;
     ev->ban_for_s = 60;
     ev->via = VIA_PERCENT;
     event_put(ev, &ev->helo, bytes_str("x"), EVENT_HELO_MAX);
