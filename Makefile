@@ -5,6 +5,7 @@ CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 SANITIZE ?=
 V ?= 0
@@ -161,8 +162,12 @@ install: all ## install to DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@SBINDIR@|$(PREFIX)/sbin|' nfq/rcptwall.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/rcptwall.service
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' nfq/rcptwall.service.in >$(DESTDIR)$(UNITDIR)/rcptwall.service
+
+.PHONY: package
+package: ## build/package/rcptwall_*.deb (scripts/install-deps build package)
+	$(Q)scripts/package build
 
 .PHONY: clean
 clean: ## remove what was built
