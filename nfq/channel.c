@@ -116,6 +116,12 @@ bool close_request_valid(const struct close_request *r, const uint16_t *ports, s
     return false;
 }
 
+static bool zone_valid(const struct status_zone *z)
+{
+    return z->count <= DNSBL_ZONES_MAX && z->index < z->count && z->state >= DNSBL_UNCHECKED && z->state <= DNSBL_OFF &&
+           z->fault <= DNSBL_FAULT_GARBAGE && memchr(z->name, '\0', sizeof z->name) != NULL;
+}
+
 static bool message_valid(const struct message *m, size_t len)
 {
     if (len < BODY_AT)
@@ -152,6 +158,10 @@ static bool message_valid(const struct message *m, size_t len)
         return len == sizeof m->is.ask && address_valid(&m->is.ask.client);
     case MESSAGE_TOLD:
         return len == sizeof m->is.told;
+    case MESSAGE_ZONE:
+        return len == sizeof m->is.zone && zone_valid(&m->is.zone);
+    case MESSAGE_LOOKUPS:
+        return len == sizeof m->is.lookups;
     }
     return false;
 }

@@ -11,6 +11,7 @@
 #define RCPTWALL_CHANNEL_H
 
 #include "kmod-free/engine.h"
+#include "nfq/dnsbl/lookup.h"
 
 /* Something that a worker wants said once; the words are the supervisor's. */
 enum note {
@@ -85,6 +86,8 @@ enum message_kind {
     MESSAGE_QUEUE,
     MESSAGE_ASK,  /* worker to dnsbl_service */
     MESSAGE_TOLD, /* ... and back */
+    MESSAGE_ZONE, /* dnsbl_service to status server */
+    MESSAGE_LOOKUPS,
 };
 
 /* Is this client listed? */
@@ -101,6 +104,7 @@ struct dnsbl_ask {
 /* The daemon as a whole, for the status server. Texts are NUL-terminated. */
 struct status_summary {
     bool enforce, fail_open, reporter_alive;
+    bool asker_alive; /* dnsbl_service, where there is anything to ask */
     bool seccomp;
     int32_t landlock; /* ABI version; 0: this kernel has none */
     uint32_t queue_count;
@@ -123,6 +127,22 @@ struct status_queue {
     struct worker_report report;                /* the worker's last; since it was started */
 };
 
+/* One DNS blocklist. */
+struct status_zone {
+    uint32_t index, count; /* of how many */
+    uint32_t state, fault; /* enum dnsbl_state, enum dnsbl_fault */
+    struct wall since;     /* when it came into that state */
+    uint64_t checks, switched_off;
+    struct dnsbl_zone_counters lookups; /* since dnsbl_service was started */
+    char name[DNSBL_ZONE_NAME_MAX + 1]; /* NUL-terminated */
+};
+
+/* All of them. */
+struct status_lookups {
+    struct dnsbl_counters count;
+    uint32_t entries, entries_max; /* addresses in the cache */
+};
+
 struct message {
     uint32_t kind; /* enum message_kind */
     uint32_t lost; /* how many of this sender's messages found no room before this one */
@@ -141,6 +161,8 @@ struct message {
         struct status_queue queue;
         struct dnsbl_ask ask;
         struct dnsbl_told told;
+        struct status_zone zone;
+        struct status_lookups lookups;
         struct {
             int32_t priority;            /* LOG_WARNING and so on */
             char line[MESSAGE_TEXT_MAX]; /* NUL-terminated */

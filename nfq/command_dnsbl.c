@@ -28,8 +28,9 @@ static const char help[] =
     "      --json            one JSON object a line\n"
     "  -h, --help            this text\n"
     "\n"
-    "Exit status: 0 not listed, 1 listed in a list that is sane, 2 trouble, also: a list that isn't sane\n"
-    "or didn't answer, and no listing elsewhere.\n";
+    "Whether a list is sane is looked at for IPv4 and IPv6 on their own.\n"
+    "Exit status: 0 not listed, 1 listed in a list that is sane, 2 trouble, also: no listing, and a list that\n"
+    "isn't sane or didn't answer, or an address that none of the lists is for.\n";
 
 struct options {
     const char *config, *resolver;
@@ -104,7 +105,19 @@ static bool read_options(int argc, char **argv, struct options *o)
     return take_addresses(o, argc, argv);
 }
 
-/* A zone from the command line: as the configuration has it, if it does; else for whatever addresses there are. */
+static bool asked_about(const struct options *o, unsigned family)
+{
+    for (size_t i = 0; i < o->address_count; i++)
+        if (o->addresses[i].family == family)
+            return true;
+    return false;
+}
+
+/*
+ * A zone from the command line: as the configuration has it, if it does; else for whatever addresses there are. Whether
+ * it knows of IPv6 nobody has said: its IPv4 half is always looked at, so that a list that has only that isn't taken
+ * for a dead one.
+ */
 static bool add_zone(const struct options *o, const struct dnsbl_config *from, const char *name, struct dnsbl_zone *out)
 {
     dnsbl_zone_defaults(out);
@@ -116,9 +129,8 @@ static bool add_zone(const struct options *o, const struct dnsbl_config *from, c
             return true;
         }
     }
-    out->ipv4 = out->ipv6 = false;
-    for (size_t i = 0; i < o->address_count; i++)
-        *(o->addresses[i].family == 4 ? &out->ipv4 : &out->ipv6) = true;
+    out->ipv4 = true;
+    out->ipv6 = asked_about(o, 6);
     return true;
 }
 
@@ -158,69 +170,137 @@ static void print_line(json_t *o)
     json_decref(o);
 }
 
-static void print_json(const struct survey *s)
+static bool zone_sane(const struct survey *s, size_t zone, unsigned family)
 {
-    char addr[48], code[INET_ADDRSTRLEN];
-
-    for (size_t a = 0; a < s->address_count; a++) {
-        for (size_t z = 0; z < s->zone_count; z++) {
-            const struct survey_cell *c = &s->cells[a * s->zone_count + z];
-            if (!c->asked)
-                continue;
-            ip_addr_text(&s->addresses[a], addr);
-            code_text(c->answer.code, code);
-            json_t *o = json_pack("{s:s,s:s,s:s,s:b}", "address", addr, "zone", s->zones[z].name, "result",
-                                  dnsbl_finding_name(c->answer.finding), "zone_sane", s->fault[z] == DNSBL_FAULT_NONE);
-            if (code[0] != '\0')
-                (void)json_object_set_new(o, "code", json_string(code));
-            if (c->reason_len > 0)
-                (void)json_object_set_new(o, "reason", bytes_to_json(bytes_of(c->reason, c->reason_len)));
-            print_line(o);
-        }
-    }
-    for (size_t z = 0; z < s->zone_count; z++)
-        print_line(json_pack("{s:s,s:b,s:s}", "zone", s->zones[z].name, "sane", s->fault[z] == DNSBL_FAULT_NONE, "why",
-                             dnsbl_fault_text(s->fault[z])));
+    return survey_sanity(s, zone, family)->fault == DNSBL_FAULT_NONE;
 }
 
-static void print_table(const struct survey *s)
+static const char *sanity_text(const struct survey *s, size_t zone, unsigned family)
 {
+    if (survey_lacks(s, zone, family))
+        return family == 4 ? "it has nothing of IPv4 (127.0.0.2 is not listed)"
+                           : "it has nothing of IPv6 (::FFFF:7F00:2 is not listed)";
+    return dnsbl_fault_text(survey_sanity(s, zone, family)->fault);
+}
+
+/* Is it worth a word? What the addresses are about; of a list that is for none of them, all. */
+static bool shown(const struct options *o, const struct survey *s, size_t zone, unsigned family)
+{
+    unsigned other = family == 4 ? 6 : 4;
+
+    return survey_sanity(s, zone, family)->asked &&
+           (asked_about(o, family) || !asked_about(o, other) || !survey_sanity(s, zone, other)->asked);
+}
+
+static bool anybody_asked(const struct survey *s, size_t address)
+{
+    for (size_t z = 0; z < s->zone_count; z++)
+        if (s->cells[address * s->zone_count + z].asked)
+            return true;
+    return false;
+}
+
+static void print_json_cell(const struct survey *s, size_t a, size_t z)
+{
+    const struct survey_cell *c = &s->cells[a * s->zone_count + z];
+    char addr[48], code[INET_ADDRSTRLEN];
+
+    ip_addr_text(&s->addresses[a], addr);
+    code_text(c->answer.code, code);
+    json_t *o = json_pack("{s:s,s:s,s:s,s:b}", "address", addr, "zone", s->zones[z].name, "result",
+                          dnsbl_finding_name(c->answer.finding), "zone_sane",
+                          zone_sane(s, z, s->addresses[a].family));
+    if (code[0] != '\0')
+        (void)json_object_set_new(o, "code", json_string(code));
+    if (c->reason_len > 0)
+        (void)json_object_set_new(o, "reason", bytes_to_json(bytes_of(c->reason, c->reason_len)));
+    print_line(o);
+}
+
+static void print_json(const struct options *o, const struct survey *s)
+{
+    char addr[48];
+
+    for (size_t a = 0; a < s->address_count; a++) {
+        for (size_t z = 0; z < s->zone_count; z++)
+            if (s->cells[a * s->zone_count + z].asked)
+                print_json_cell(s, a, z);
+        ip_addr_text(&s->addresses[a], addr);
+        if (!anybody_asked(s, a))
+            print_line(json_pack("{s:s,s:s}", "address", addr, "result", "no-list"));
+    }
+    for (size_t z = 0; z < s->zone_count; z++)
+        for (unsigned family = 4; family <= 6; family += 2)
+            if (shown(o, s, z, family))
+                print_line(json_pack("{s:s,s:b,s:s,s:i}", "zone", s->zones[z].name, "sane", zone_sane(s, z, family),
+                                     "why", sanity_text(s, z, family), "family", family));
+}
+
+static void print_row(const struct survey *s, size_t a, size_t z)
+{
+    const struct survey_cell *c = &s->cells[a * s->zone_count + z];
     char addr[48], code[INET_ADDRSTRLEN], reason[DNSBL_REASON_MAX * ESCAPE_FACTOR + 1];
     bool cut;
 
+    ip_addr_text(&s->addresses[a], addr);
+    code_text(c->answer.code, code);
+    escape_plain(bytes_of(c->reason, c->reason_len), reason, sizeof reason, &cut);
+    printf("%-24s %-32s %-11s %-15s %s\n", addr, s->zones[z].name, dnsbl_finding_name(c->answer.finding),
+           code[0] != '\0' ? code : "-", c->reason_len > 0 ? reason : "-");
+}
+
+static void print_sanity(const struct options *o, const struct survey *s, size_t z)
+{
+    bool both = shown(o, s, z, 4) && shown(o, s, z, 6);
+    bool alike = both && survey_sanity(s, z, 4)->fault == survey_sanity(s, z, 6)->fault, told = false;
+
+    for (unsigned family = 4; family <= 6; family += 2) {
+        if (!shown(o, s, z, family) || (told && alike))
+            continue;
+        printf("%s: %s%s%s\n", s->zones[z].name, !both || alike ? "" : family == 4 ? "IPv4: " : "IPv6: ",
+               zone_sane(s, z, family) || survey_lacks(s, z, family) ? "" : "NOT SANE: ", sanity_text(s, z, family));
+        told = true;
+    }
+}
+
+static void print_table(const struct options *o, const struct survey *s)
+{
+    char addr[48];
+
     printf("%-24s %-32s %-11s %-15s %s\n", "ADDRESS", "ZONE", "RESULT", "CODE", "REASON");
     for (size_t a = 0; a < s->address_count; a++) {
-        for (size_t z = 0; z < s->zone_count; z++) {
-            const struct survey_cell *c = &s->cells[a * s->zone_count + z];
-            if (!c->asked)
-                continue;
-            ip_addr_text(&s->addresses[a], addr);
-            code_text(c->answer.code, code);
-            escape_plain(bytes_of(c->reason, c->reason_len), reason, sizeof reason, &cut);
-            printf("%-24s %-32s %-11s %-15s %s\n", addr, s->zones[z].name, dnsbl_finding_name(c->answer.finding),
-                   code[0] != '\0' ? code : "-", c->reason_len > 0 ? reason : "-");
-        }
+        for (size_t z = 0; z < s->zone_count; z++)
+            if (s->cells[a * s->zone_count + z].asked)
+                print_row(s, a, z);
+        ip_addr_text(&s->addresses[a], addr);
+        if (!anybody_asked(s, a))
+            printf("%-24s %-32s %-11s %-15s %s\n", addr, "-", "no-list", "-", "-");
     }
     puts("");
     for (size_t z = 0; z < s->zone_count; z++)
-        printf("%s: %s%s\n", s->zones[z].name, s->fault[z] == DNSBL_FAULT_NONE ? "" : "NOT SANE: ",
-               dnsbl_fault_text(s->fault[z]));
+        print_sanity(o, s, z);
 }
 
-static int status_of(const struct survey *s)
+/* "Not listed" must have been said by somebody who can tell. */
+static int status_of(const struct options *o, const struct survey *s)
 {
     bool trouble = false, listed = false;
 
-    for (size_t z = 0; z < s->zone_count; z++) {
-        bool sane = s->fault[z] == DNSBL_FAULT_NONE;
-        trouble |= !sane;
-        for (size_t a = 0; a < s->address_count; a++) {
+    for (size_t z = 0; z < s->zone_count; z++)
+        for (unsigned family = 4; family <= 6; family += 2)
+            trouble |= shown(o, s, z, family) && !zone_sane(s, z, family) && !survey_lacks(s, z, family);
+    for (size_t a = 0; a < s->address_count; a++) {
+        bool told = false;
+        for (size_t z = 0; z < s->zone_count; z++) {
             const struct survey_cell *c = &s->cells[a * s->zone_count + z];
-            if (!c->asked)
+            if (!c->asked || survey_lacks(s, z, s->addresses[a].family))
                 continue;
+            bool sane = zone_sane(s, z, s->addresses[a].family);
             listed |= sane && c->answer.finding == DNSBL_LISTED;
+            told |= sane;
             trouble |= c->answer.finding != DNSBL_LISTED && c->answer.finding != DNSBL_NOT_LISTED;
         }
+        trouble |= !told;
     }
     return listed ? EXIT_LISTED : trouble ? EXIT_TROUBLE : 0;
 }
@@ -238,10 +318,10 @@ static int ask(const struct options *o, const struct dnsbl_config *from)
         fprintf(stderr, "rcptwall dnsbl: %s\n", error);
     } else {
         if (o->json)
-            print_json(&s);
+            print_json(o, &s);
         else
-            print_table(&s);
-        status = status_of(&s);
+            print_table(o, &s);
+        status = status_of(o, &s);
     }
     survey_free(&s);
     return status;

@@ -22,6 +22,7 @@
 #define QUEUES_MAX       64 /* SUPERVISOR_QUEUES_MAX */
 #define BUSY_MS          20  /* how late a deadline may be seen */
 #define IDLE_MS          500
+#define REPORT_NS        (500 * NS_PER_MS)
 
 static_assert(RESOLVER_QUESTIONS_MAX >= DNSBL_QUERIES_MAX, "every query has its question");
 
@@ -30,7 +31,8 @@ struct service {
     struct dnsbl_lookup *lookup;
     struct resolver *resolver;
     struct channel answers[QUEUES_MAX];
-    struct channel text;
+    struct channel text, zones;
+    struct mono reported;
 };
 
 static struct mono now(void)
@@ -142,6 +144,41 @@ static void set_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void report_zone(struct service *s, size_t i, struct mono at)
+{
+    const struct dnsbl_config *c = &s->setup->config->dnsbl;
+    const struct dnsbl_health *h = dnsbl_lookup_health(s->lookup, i);
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    struct status_zone z = {
+        .index = (uint32_t)i,
+        .count = (uint32_t)c->zone_count,
+        .state = (uint32_t)h->state,
+        .fault = (uint32_t)h->fault,
+        .since = {t.tv_sec * NS_PER_S + t.tv_nsec - (at.ns - h->since.ns)},
+        .checks = h->checks,
+        .switched_off = h->switched_off,
+        .lookups = *dnsbl_lookup_zone_counters(s->lookup, i),
+    };
+    memcpy(z.name, c->zones[i].name, sizeof z.name);
+    channel_send(&s->zones, MESSAGE_ZONE, &z, sizeof z);
+}
+
+/* For `rcptwall status`. Where nobody takes it, it is lost: the next one says it all again. */
+static void report(struct service *s)
+{
+    struct mono at = now();
+    if (mono_before(at, mono_add(s->reported, REPORT_NS)))
+        return;
+    s->reported = at;
+    for (size_t i = 0; i < s->setup->config->dnsbl.zone_count; i++)
+        report_zone(s, i, at);
+    const struct status_lookups all = {.count = *dnsbl_lookup_counters(s->lookup),
+                                       .entries = dnsbl_lookup_entries(s->lookup),
+                                       .entries_max = s->setup->config->dnsbl.cache_entries};
+    channel_send(&s->zones, MESSAGE_LOOKUPS, &all, sizeof all);
+}
+
 static int loop(struct service *s)
 {
     struct pollfd fds[RESOLVER_FDS_MAX + 1];
@@ -155,6 +192,7 @@ static int loop(struct service *s)
         if (fds[n].revents != 0)
             take_asks(s);
         dnsbl_lookup_tick(s->lookup, now());
+        report(s);
     }
 }
 
@@ -162,7 +200,7 @@ int dnsbl_service_run(const struct dnsbl_service_setup *setup)
 {
     static struct service s;
     char error[256] = "";
-    s = (struct service){.setup = setup, .text = {.fd = setup->texts}};
+    s = (struct service){.setup = setup, .text = {.fd = setup->texts}, .zones = {.fd = setup->zones}};
     for (size_t i = 0; i < setup->answer_count; i++)
         s.answers[i] = (struct channel){.fd = setup->answers[i]};
     set_signals();

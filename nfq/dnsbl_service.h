@@ -18,6 +18,7 @@ struct dnsbl_service_setup {
     const int *answers;          /* channel ends to send on, one a worker; as many as there are queues */
     size_t answer_count;
     int texts; /* channel end to send on: the reporter */
+    int zones; /* ... the status server */
     pid_t supervisor;
 };
 

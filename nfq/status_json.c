@@ -4,6 +4,7 @@
 #include "kmod-free/report/event_json.h"
 #include "kmod-free/stream.h"
 #include "nfq/counters.h"
+#include "nfq/status_dnsbl.h"
 #include "rules/commands.h"
 
 #include <inttypes.h>
@@ -147,6 +148,8 @@ char *status_text(const struct status_facts *f)
     for (uint32_t i = 0; i < s->queue_count && i < SUPERVISOR_QUEUES_MAX; i++)
         (void)json_array_append_new(queues, queue_to_json(&f->queues[i]));
     put(o, "queues", queues);
+    if (f->zone_count > 0)
+        put(o, "dnsbl", status_dnsbl_json(f));
     char *line = json_dumps(o, JSON_COMPACT), *out = NULL;
     json_decref(o);
     size_t len = line != NULL ? strlen(line) : 0;
@@ -239,6 +242,7 @@ void status_print(FILE *out, const json_t *o)
     print_counts(out, "alerts", json_object_get(o, "alerts"), false);
     fprintf(out, "memory     %lld of %lld blocks of %lld bytes\n", count_of(memory, "blocks_now"),
             count_of(memory, "blocks_max"), count_of(memory, "block_bytes"));
+    status_dnsbl_print(out, json_object_get(o, "dnsbl"));
     print_counts(out, "lost", json_object_get(o, "lost"), false);
     if (!json_is_true(json_object_get(o, "reporter_alive")))
         fprintf(out, "NO REPORTER: alerts reach nobody until it is there again\n");

@@ -13,6 +13,9 @@ struct status_facts {
     bool known; /* a summary has come */
     struct status_summary summary;
     struct status_queue queues[SUPERVISOR_QUEUES_MAX];
+    uint32_t zone_count; /* 0: no DNS blocklists, or nothing was said of them yet */
+    struct status_zone zones[DNSBL_ZONES_MAX];
+    struct status_lookups lookups;
 };
 
 /* One line of JSON and a line feed, to be freed. NULL: out of memory. */

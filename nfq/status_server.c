@@ -123,6 +123,20 @@ static bool take_facts(struct status_server *s, int fd)
     return n != -EPIPE;
 }
 
+/* What dnsbl_service says counts for its own part only: it reads what strangers answer. */
+static void take_zones(struct status_server *s, int fd)
+{
+    static struct message m;
+    while (channel_receive(fd, &m) == 1) {
+        if (m.kind == MESSAGE_ZONE) {
+            s->facts.zones[m.is.zone.index] = m.is.zone;
+            s->facts.zone_count = m.is.zone.count;
+        }
+        if (m.kind == MESSAGE_LOOKUPS)
+            s->facts.lookups = m.is.lookups;
+    }
+}
+
 static void out_of_patience(struct status_server *s)
 {
     struct mono now = mono_now();
@@ -131,11 +145,11 @@ static void out_of_patience(struct status_server *s)
             dismiss(&s->clients[i]);
 }
 
-int status_server_run(int listening, int facts, struct offender_table *offenders)
+int status_server_run(int listening, int facts, int zones, struct offender_table *offenders)
 {
     static struct status_server s;
     s.offenders = offenders;
-    struct pollfd fds[STATUS_CLIENTS + 2];
+    struct pollfd fds[STATUS_CLIENTS + 3];
     set_signals();
     for (size_t i = 0; i < STATUS_CLIENTS; i++)
         s.clients[i].fd = -1;
@@ -146,11 +160,14 @@ int status_server_run(int listening, int facts, struct offender_table *offenders
             fds[i] = (struct pollfd){.fd = s.clients[i].fd, .events = POLLOUT};
         fds[STATUS_CLIENTS] = (struct pollfd){.fd = s.facts.known ? listening : -1, .events = POLLIN};
         fds[STATUS_CLIENTS + 1] = (struct pollfd){.fd = facts, .events = POLLIN};
-        if (poll(fds, STATUS_CLIENTS + 2, 1000) < 0 && errno != EINTR)
+        fds[STATUS_CLIENTS + 2] = (struct pollfd){.fd = zones, .events = POLLIN};
+        if (poll(fds, STATUS_CLIENTS + 3, 1000) < 0 && errno != EINTR)
             return 1;
         for (size_t i = 0; i < STATUS_CLIENTS; i++)
             if (fds[i].revents != 0 && s.clients[i].fd >= 0)
                 serve(&s, &s.clients[i]);
+        if (fds[STATUS_CLIENTS + 2].revents != 0)
+            take_zones(&s, zones);
         if (fds[STATUS_CLIENTS].revents != 0)
             welcome(&s, listening);
         out_of_patience(&s);

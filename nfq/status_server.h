@@ -17,7 +17,10 @@
 #define STATUS_CLIENTS     16
 #define STATUS_PATIENCE_NS (5 * NS_PER_S)
 
-/* facts: channel end to receive from. Runs until its senders are gone. The exit status. */
-int status_server_run(int listening, int facts, struct offender_table *offenders);
+/*
+ * facts: channel end to receive from: the supervisor; zones: dnsbl_service, or -1. Runs until the senders of facts are
+ * gone. The exit status.
+ */
+int status_server_run(int listening, int facts, int zones, struct offender_table *offenders);
 
 #endif

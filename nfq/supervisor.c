@@ -312,6 +312,7 @@ int supervisor_run(const struct supervisor_setup *setup)
         .texts = {-1, -1},
         .facts = {-1, -1},
         .asks = {-1, -1},
+        .zones = {-1, -1},
         .text = {.fd = -1},
         .fact = {.fd = -1},
         .signals = -1,

@@ -73,6 +73,8 @@ bool supervisor_start_teller(struct supervisor *s)
     s->teller.pid = fork();
     if (s->teller.pid != 0)
         return s->teller.pid > 0;
+    int zones = s->zones[0];
+    s->zones[0] = -1;
     supervisor_forget(s);
     supervisor_dnsbl_forget(s);
     supervisor_close(&s->events[0]);
@@ -81,7 +83,7 @@ bool supervisor_start_teller(struct supervisor *s)
     supervisor_close(&s->event_file);
     if (privileges_keep(0, &(struct identity){0}) < 0)
         _exit(1);
-    _exit(status_server_run(s->setup->control, s->facts[0], s->offenders));
+    _exit(status_server_run(s->setup->control, s->facts[0], zones, s->offenders));
 }
 
 /* ---- workers ---- */
@@ -104,6 +106,8 @@ static _Noreturn void become_worker(struct supervisor *s, struct slot *slot, str
     supervisor_forget(s);
     offender_table_forget(s->offenders);
     supervisor_close(&s->asks[0]);
+    supervisor_close(&s->zones[0]);
+    supervisor_close(&s->zones[1]);
     for (size_t i = 0; i < s->count; i++) {
         supervisor_close(&s->slots[i].answers[1]);
         if (&s->slots[i] != slot)
@@ -265,6 +269,8 @@ void supervisor_listen(struct supervisor *s, struct slot *slot)
         case MESSAGE_QUEUE:
         case MESSAGE_ASK:
         case MESSAGE_TOLD:
+        case MESSAGE_ZONE:
+        case MESSAGE_LOOKUPS:
             break; /* not on this channel */
         }
     }

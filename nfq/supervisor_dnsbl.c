@@ -11,7 +11,7 @@ bool supervisor_dnsbl_begin(struct supervisor *s)
 {
     if (s->config->dnsbl.zone_count == 0)
         return true;
-    if (channel_pair(s->asks) < 0)
+    if (channel_pair(s->asks) < 0 || channel_pair(s->zones) < 0)
         return false;
     for (size_t i = 0; i < s->count; i++)
         if (channel_pair(s->slots[i].answers) < 0)
@@ -23,6 +23,8 @@ void supervisor_dnsbl_forget(struct supervisor *s)
 {
     supervisor_close(&s->asks[0]);
     supervisor_close(&s->asks[1]);
+    supervisor_close(&s->zones[0]);
+    supervisor_close(&s->zones[1]);
     for (size_t i = 0; i < s->count; i++) {
         supervisor_close(&s->slots[i].answers[0]);
         supervisor_close(&s->slots[i].answers[1]);
@@ -44,6 +46,7 @@ bool supervisor_start_asker(struct supervisor *s)
         answers[i] = s->slots[i].answers[1];
     }
     supervisor_close(&s->asks[1]);
+    supervisor_close(&s->zones[0]);
     texts = s->texts[1];
     s->texts[1] = -1;
     supervisor_forget(s);
@@ -61,6 +64,7 @@ bool supervisor_start_asker(struct supervisor *s)
         .answers = answers,
         .answer_count = s->count,
         .texts = texts,
+        .zones = s->zones[1],
         .supervisor = s->self,
     }));
 }

@@ -40,6 +40,7 @@ struct supervisor {
     pid_t self;
     struct helper reporter, teller, asker;
     int asks[2]; /* all workers to dnsbl_service; -1: no DNS blocklists */
+    int zones[2]; /* dnsbl_service to the status server; -1 likewise */
     int events[2], texts[2], facts[2]; /* to reporter and status server; both ends stay open so that they can be replaced */
     struct channel text, fact;
     int event_file;

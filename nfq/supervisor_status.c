@@ -81,6 +81,7 @@ static void tell(struct supervisor *s, struct mono now)
     s->status.enforce = s->config->policy->enforce;
     s->status.fail_open = s->config->on_failure == FAIL_OPEN;
     s->status.reporter_alive = s->reporter.pid > 0;
+    s->status.asker_alive = s->asker.pid > 0;
     s->status.landlock = sandbox_landlock();
     s->status.seccomp = sandbox_seccomp();
     s->status.queue_count = (uint32_t)s->count;

@@ -8,8 +8,8 @@ static const char *const state_names[] = {
 
 static const char *const fault_texts[] = {
     [DNSBL_FAULT_NONE] = "it is sane",
-    [DNSBL_FAULT_LISTS_ALL] = "it lists everything (127.0.0.1 is listed)",
-    [DNSBL_FAULT_EMPTY] = "it lists nothing (127.0.0.2 is not listed)",
+    [DNSBL_FAULT_LISTS_ALL] = "it lists everything (also what must not be listed)",
+    [DNSBL_FAULT_EMPTY] = "it lists nothing (its test entry is not listed)",
     [DNSBL_FAULT_SILENT] = "it doesn't answer",
     [DNSBL_FAULT_REFUSES] = "it refuses to answer us (error code 127.255.255.x)",
     [DNSBL_FAULT_LIES] = "its answers are outside 127/8",
@@ -43,7 +43,7 @@ bool dnsbl_probe(const struct dnsbl_zone *z, unsigned probe, struct ip_addr *add
 
 void dnsbl_health_start(struct dnsbl_health *h, struct mono now)
 {
-    *h = (struct dnsbl_health){.state = DNSBL_UNCHECKED, .next = now};
+    *h = (struct dnsbl_health){.state = DNSBL_UNCHECKED, .next = now, .since = now};
 }
 
 bool dnsbl_health_due(const struct dnsbl_health *h, struct mono now)
@@ -95,6 +95,8 @@ static enum dnsbl_change check_done(struct dnsbl_health *h, const struct dnsbl_z
     h->fault = h->found;
     h->state = h->found == DNSBL_FAULT_NONE ? DNSBL_ON : DNSBL_OFF;
     h->next = mono_add(now, h->state == DNSBL_ON ? z->check_every_ns : z->retry_ns);
+    if (h->state != before)
+        h->since = now;
     if (h->state == before || (before == DNSBL_UNCHECKED && h->state == DNSBL_ON))
         return DNSBL_NO_CHANGE;
     if (h->state == DNSBL_ON)

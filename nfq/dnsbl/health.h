@@ -53,6 +53,7 @@ struct dnsbl_health {
     enum dnsbl_fault fault; /* of the last complete check */
     struct mono next;       /* when the next check is due */
     struct mono began;
+    struct mono since;      /* when it came into this state */
     bool checking;
     uint8_t waiting;        /* bits of probes under way */
     enum dnsbl_fault found; /* by the check under way: the first one */

@@ -85,13 +85,14 @@ static bool ask(struct dnsbl_lookup *l, const struct query *q, const struct ip_a
     l->queries[i].used = l->queries[i].waited = true;
     l->used++;
     l->waited++;
-    l->zones[q->zone].count.asked++;
+    l->zones[q->zone].count.asked += q->probe == NOT_A_PROBE;
     dnsbl_query_name(&l->set.zones[q->zone], a, name);
     if (l->set.ask(l->set.ctx, i, name))
         return true;
     l->queries[i].used = l->queries[i].waited = false;
     l->used--;
     l->waited--;
+    l->zones[q->zone].count.asked -= q->probe == NOT_A_PROBE;
     l->count.no_query++;
     return false;
 }
@@ -247,6 +248,30 @@ static void conclude(struct dnsbl_lookup *l, struct query *q, const struct dnsbl
         reply_all(l, q->entry, now);
 }
 
+static void count_answer(struct dnsbl_zone_counters *c, enum dnsbl_finding f, bool came, bool in_time)
+{
+    if (!in_time) {
+        c->late += came;
+        return;
+    }
+    switch (f) {
+    case DNSBL_LISTED:
+        c->listed++;
+        break;
+    case DNSBL_NOT_LISTED:
+        c->not_listed++;
+        break;
+    case DNSBL_NO_ANSWER:
+        *(came ? &c->errors : &c->timeouts) += 1;
+        break;
+    case DNSBL_ERROR_CODE:
+    case DNSBL_OUTSIDE:
+    case DNSBL_GARBAGE:
+        c->errors++;
+        break;
+    }
+}
+
 void dnsbl_lookup_answer(struct dnsbl_lookup *l, uint32_t query, struct bytes message, struct mono now)
 {
     struct query *q = &l->queries[query];
@@ -254,8 +279,8 @@ void dnsbl_lookup_answer(struct dnsbl_lookup *l, uint32_t query, struct bytes me
 
     assert(query < DNSBL_QUERIES_MAX && q->used);
     dnsbl_answer_read(&l->set.zones[q->zone], message, &a);
-    l->zones[q->zone].count.findings[a.finding]++;
-    l->zones[q->zone].count.late += !q->waited;
+    if (q->probe == NOT_A_PROBE)
+        count_answer(&l->zones[q->zone].count, a.finding, message.len > 0, q->waited);
     if (q->waited || (q->probe == NOT_A_PROBE && a.finding != DNSBL_NO_ANSWER))
         conclude(l, q, &a, now);
     q->used = false;
@@ -268,9 +293,13 @@ static void give_up_late(struct dnsbl_lookup *l, struct mono now)
 {
     const struct dnsbl_answer none = {.finding = DNSBL_NO_ANSWER};
 
-    for (uint32_t i = 0; l->waited > 0 && i < DNSBL_QUERIES_MAX; i++)
-        if (l->queries[i].waited && !mono_before(now, l->queries[i].deadline))
-            conclude(l, &l->queries[i], &none, now);
+    for (uint32_t i = 0; l->waited > 0 && i < DNSBL_QUERIES_MAX; i++) {
+        struct query *q = &l->queries[i];
+        if (!q->waited || mono_before(now, q->deadline))
+            continue;
+        l->zones[q->zone].count.timeouts += q->probe == NOT_A_PROBE;
+        conclude(l, q, &none, now);
+    }
 }
 
 static void begin_check(struct dnsbl_lookup *l, size_t zone, struct mono now)

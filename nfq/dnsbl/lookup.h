@@ -48,10 +48,13 @@ struct dnsbl_settings {
     void *ctx;
 };
 
-/* For people: what became of the questions. */
+/* For people: what became of the questions about clients. asked = the next four + those under way. */
 struct dnsbl_zone_counters {
-    uint64_t asked, late;
-    uint64_t findings[DNSBL_FINDINGS]; /* by enum dnsbl_finding */
+    uint64_t asked;
+    uint64_t listed, not_listed;
+    uint64_t timeouts; /* nothing came (in time) */
+    uint64_t errors;   /* no resolver, or what came says nothing: SERVFAIL, truncated, error codes, outside 127/8, garbage */
+    uint64_t late;     /* answers that came when they were given up already */
 };
 struct dnsbl_counters {
     uint64_t requests, from_cache, joined; /* joined: every question was under way already */

@@ -13,6 +13,7 @@
 #define TYPE_A   1
 #define TYPE_TXT 16
 #define TRIES    2
+#define HEAD_BYTES 12 /* RFC 1035 4.1.1 */
 /* Answers that arrive at the same time wait here. */
 #define RECEIVE_BUFFER (1 << 20)
 
@@ -76,17 +77,39 @@ bool resolver_servers_valid(const char *servers)
     return true;
 }
 
+/*
+ * What c-ares keeps to itself where all servers said so, as the head of the message that it was. (Some versions call
+ * SERVFAIL "connection refused", as if nobody were there.)
+ */
+static struct bytes refusal(int status)
+{
+    static const uint8_t fails[HEAD_BYTES] = {0, 0, 0x80, 2}, unknown[HEAD_BYTES] = {0, 0, 0x80, 4},
+                         refused[HEAD_BYTES] = {0, 0, 0x80, 5};
+
+    switch (status) { /* the library's numbers */
+    case ARES_ESERVFAIL:
+    case ARES_ECONNREFUSED:
+        return bytes_of(fails, sizeof fails);
+    case ARES_ENOTIMP:
+        return bytes_of(unknown, sizeof unknown);
+    case ARES_EREFUSED:
+        return bytes_of(refused, sizeof refused);
+    default:
+        return bytes_of(NULL, 0);
+    }
+}
+
 /* c-ares' ares_callback */
 static void answered(void *arg, int status, int timeouts, unsigned char *message, int len)
 {
     struct question *q = arg;
     struct resolver *r = q->resolver;
 
-    (void)status; /* the message says it better, and where there is none, there is nothing to say */
     (void)timeouts;
     q->used = false;
     if (!r->closing)
-        r->done(r->ctx, (uint32_t)(q - r->questions), bytes_of(message, message != NULL && len > 0 ? (size_t)len : 0));
+        r->done(r->ctx, (uint32_t)(q - r->questions),
+                message != NULL && len > 0 ? bytes_of(message, (size_t)len) : refusal(status));
 }
 
 static struct resolver *failed(struct resolver *r, int status, char *error, size_t room)

@@ -24,7 +24,7 @@ enum resolver_type {
     RESOLVER_TXT,
 };
 
-/* The answer's message; empty: none came (c-ares gave up). Called from resolver_work, or from resolver_ask. */
+/* The answer's message, or only its head where every server refused, or none is there; empty: none came (c-ares gave up). Called from resolver_work, or from resolver_ask. */
 typedef void resolver_done(void *ctx, uint32_t question, struct bytes message);
 
 /*

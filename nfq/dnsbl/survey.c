@@ -23,7 +23,7 @@ struct run {
     struct task tasks[AT_ONCE]; /* by question */
     bool used[AT_ONCE];
     size_t under_way;
-    struct dnsbl_health health[DNSBL_ZONES_MAX];
+    struct dnsbl_health health[DNSBL_ZONES_MAX][2]; /* IPv4, IPv6 */
     size_t next; /* of all that is to be asked first: probes, then addresses */
 };
 
@@ -65,7 +65,7 @@ static void done(void *ctx, uint32_t question, struct bytes message)
     }
     dnsbl_answer_read(z, message, &a);
     if (t.kind == TASK_PROBE) {
-        (void)!dnsbl_health_take(&r->health[t.zone], z, t.probe, a.finding, no_time);
+        (void)!dnsbl_health_take(&r->health[t.zone][t.probe / 2], z, t.probe, a.finding, no_time);
         return;
     }
     cell_of(r->s, t.address, t.zone)->answer = a;
@@ -116,6 +116,19 @@ static bool loop(struct run *r)
     return true;
 }
 
+/* Of one family: as if the zone were for that one only. */
+static void begin_check(struct run *r, size_t zone, unsigned i)
+{
+    struct dnsbl_zone half = r->s->zones[zone];
+
+    half.ipv4 = half.ipv4 && i == 0;
+    half.ipv6 = half.ipv6 && i == 1;
+    r->s->sanity[zone][i].asked = half.ipv4 || half.ipv6;
+    dnsbl_health_start(&r->health[zone][i], no_time);
+    if (r->s->sanity[zone][i].asked)
+        (void)!dnsbl_health_begin(&r->health[zone][i], &half, no_time);
+}
+
 bool survey_run(struct survey *s, const char *resolver, char *error, size_t room)
 {
     struct run *r = calloc(1, sizeof *r);
@@ -128,10 +141,9 @@ bool survey_run(struct survey *s, const char *resolver, char *error, size_t room
         return false;
     }
     r->s = s;
-    for (size_t z = 0; z < s->zone_count; z++) {
-        dnsbl_health_start(&r->health[z], no_time);
-        (void)!dnsbl_health_begin(&r->health[z], &s->zones[z], no_time);
-    }
+    for (size_t z = 0; z < s->zone_count; z++)
+        for (unsigned i = 0; i < 2; i++)
+            begin_check(r, z, i);
     r->resolver = resolver_new(resolver, TRY_MS, done, r, error, room);
     if (r->resolver != NULL) {
         good = loop(r);
@@ -139,10 +151,23 @@ bool survey_run(struct survey *s, const char *resolver, char *error, size_t room
             snprintf(error, room, "%s", strerror(errno));
     }
     for (size_t z = 0; z < s->zone_count; z++)
-        s->fault[z] = r->health[z].fault;
+        for (unsigned i = 0; i < 2; i++)
+            s->sanity[z][i].fault = r->health[z][i].fault;
     resolver_free(r->resolver);
     free(r);
     return good;
+}
+
+const struct survey_sanity *survey_sanity(const struct survey *s, size_t zone, unsigned family)
+{
+    return &s->sanity[zone][family == 4 ? 0 : 1];
+}
+
+bool survey_lacks(const struct survey *s, size_t zone, unsigned family)
+{
+    const struct survey_sanity *own = survey_sanity(s, zone, family), *other = survey_sanity(s, zone, family == 4 ? 6 : 4);
+
+    return own->asked && own->fault == DNSBL_FAULT_EMPTY && other->asked && other->fault == DNSBL_FAULT_NONE;
 }
 
 void survey_free(struct survey *s)

@@ -7,7 +7,9 @@
 #   dns_begin              # starts both: rbldnsd on 127.0.0.2:53 with the zones below, unbound on 127.0.0.1:53
 #   dns_list bl.example 198.51.100.3 "why"     # what a zone lists besides 127.0.0.2
 #
-#   bl.example   IPv4, sane      bl6.example  IPv6, sane
+#   bl.example    IPv4, sane (rbldnsd's ip4set also has the IPv6 form of its test entry)
+#   bl6.example   IPv6, sane
+#   four.example  unbound's own, sane, without anything of IPv6; lists 198.51.100.3
 #
 # unbound keeps nothing for longer than a second, so that a change shows at once.
 
@@ -78,6 +80,9 @@ server:
     outgoing-range: 1000
     num-queries-per-thread: 1000
     local-zone: "127.in-addr.arpa." nodefault
+    local-zone: "four.example." static
+    local-data: "2.0.0.127.four.example. A 127.0.0.2"
+    local-data: "3.100.51.198.four.example. A 127.0.0.2"
 remote-control:
     control-enable: no
 stub-zone:

@@ -381,6 +381,8 @@ static void fields_of_the_status(void **state)
     f.summary.queue_count = 1;
     f.queues[0].pid = 1;
     f.queues[0].listed = true;
+    f.zone_count = f.zones[0].count = 1;
+    f.zones[0].state = DNSBL_OFF;
     memcpy(f.summary.refused, "x", 2);
     memcpy(f.summary.needs_restart, "x", 2);
     char *text = status_text(&f);
@@ -391,6 +393,8 @@ static void fields_of_the_status(void **state)
     add_keys(&queue, json_array_get(json_object_get(json, "queues"), 0));
     json_object_clear(json_object_get(json, "alerts")); /* reasons */
     json_array_clear(json_object_get(json, "queues"));
+    add_keys(&known, json_array_get(json_object_get(json_object_get(json, "dnsbl"), "zones"), 0));
+    json_array_clear(json_object_get(json_object_get(json, "dnsbl"), "zones"));
     add_keys(&known, json);
     json_decref(json);
     counters_each(&f.queues[0].report, take, &each);

@@ -244,7 +244,11 @@ static void no_answer_in_time_is_incomplete_and_a_late_one_is_kept(void **state)
     assert_int_equal(w->reply_count, 2);
     request(w, "192.0.2.1", 3);
     assert_int_equal(w->replies[2].reply.score, 1);
-    assert_int_equal(dnsbl_lookup_zone_counters(w->l, 0)->late, 1);
+    const struct dnsbl_zone_counters *c = dnsbl_lookup_zone_counters(w->l, 0);
+    assert_int_equal(c->asked, 1); /* the checks aren't counted here */
+    assert_int_equal(c->timeouts, 1);
+    assert_int_equal(c->late, 1);
+    assert_int_equal(c->listed + c->not_listed + c->errors, 0);
     end(w);
 }
 
@@ -256,6 +260,9 @@ static void trouble_opens(void **state)
     request(w, "192.0.2.1", 1);
     answer_message(w, "1.2.0.192.a.example", &m);
     answer(w, "1.2.0.192.b.example", 0, 300);
+    assert_int_equal(dnsbl_lookup_zone_counters(w->l, 0)->errors, 1);
+    assert_int_equal(dnsbl_lookup_zone_counters(w->l, 1)->not_listed, 1);
+    assert_int_equal(dnsbl_lookup_zone_counters(w->l, 1)->asked, 1);
     assert_int_equal(w->reply_count, 1);
     assert_int_equal(w->replies[0].reply.score, 0);
     assert_true(w->replies[0].reply.incomplete);
