@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Many at once.
 
-flood.py serve              an SMTP server on port 25 that greets and keeps what comes to itself
+flood.py serve              an SMTP server on port 25 that greets and keeps what comes to itself, but says "external" when it
+                           hears of ext.example
 flood.py idle N [TEXT]      N connections from the addresses 198.51.100.3 to .33; each waits for the greeting, sends TEXT
                            (escapes as in client.py) and holds still. Prints "open=N failed=N"; ends when standard input does
 flood.py syn N              N SYNs from made up addresses (100.64.0.0/10), as fast as they go; prints "sent=N"
@@ -39,7 +40,11 @@ def serve():
                     sock.setblocking(False)
                     poll.register(sock, selectors.EVENT_READ)
                     sock.sendall(b"220 mail.local.example ESMTP\r\n")
-                elif not key.fileobj.recv(65536):
+                    continue
+                data = key.fileobj.recv(65536)
+                if b"ext.example" in data:
+                    print("external", flush=True)
+                if not data:
                     poll.unregister(key.fileobj)
                     key.fileobj.close()
             except BlockingIOError:

@@ -151,7 +151,7 @@ twins("a twin with SYN set", lambda c, data, at: c.send(data, at=at - 1, flags=S
 twins("a twin with RST set, beyond the expected number",
       lambda c, data, at: c.send(data, at=at, flags=RST | ACK, ack=c.rcv) if at else c.send(data, at=1, flags=RST | ACK))
 twins("a twin with a TCP MD5 option", lambda c, data, at: c.send(data, at=at, options=b"\x13\x12" + b"m" * 16 + b"\0\0"))
-twins("a twin with a data offset beyond its end", lambda c, data, at: c.send(data, at=at, doff=15))
+twins("a twin with a data offset beyond its end", lambda c, data, at: c.send(data, at=at, doff=15, options=b""))
 
 
 @row("out-of-window twin: the decoy lies beyond the window, stored early")
@@ -363,6 +363,107 @@ def syn_data():
     for first in (LOCAL, EXTERNAL):
         for v6 in (False, True):
             yield run_with(first, v6)
+
+
+@row("TCP Fast Open: data in the SYN that the server takes", PIPELINED)
+def fast_open():
+    """The server gives out cookies, and takes what comes with one (RFC 7413)."""
+    hello = b"EHLO client.example\r\n"
+
+    def cookie(t, v6):
+        t.open(v6=v6, sport=19000, connect=False)
+        t.c.connect(more_options=b"\42\2\1\1")
+        options = t.c.synack_options
+        t.c.close()
+        at = options.find(b"\42\12")
+        return options[at:at + 10] + b"\1\1" if at >= 0 else b""
+
+    def begins(v6, before):
+        def run(t):
+            tfo = cookie(t, v6)
+            t.open(v6=v6, connect=False)
+            first = before(t, tfo)
+            t.c.connect(first, more_options=tfo)
+            text = hello + t.mail() + t.rcpt()
+            t.put(text[(t.c.una - t.c.isn - 1) & 0xFFFFFFFF:] or b"NOOP\r\n")
+            t.reply(3)
+            t.finish()
+        return run
+
+    def other_syn(wrong_cookie=b"", **how):
+        def send(t, tfo):
+            options = b"\2\4\5\xb4" + (wrong_cookie or tfo)
+            t.c.send(hello + t.mail() + t.rcpt(LOCAL), seq=t.c.isn, ack=0, flags=SYN, options=options, **how)
+            time.sleep(0.03)
+            return hello + t.mail() + t.rcpt()
+        return send
+
+    for v6 in (False, True):
+        yield begins(v6, lambda t, tfo: hello + t.mail() + t.rcpt())
+        yield begins(v6, lambda t, tfo: hello)
+        yield begins(v6, lambda t, tfo: hello + t.mail() + t.rcpt()[:20])
+        yield begins(v6, other_syn(ttl=3))
+        yield begins(v6, other_syn(bad_sum=True))
+        yield begins(v6, other_syn(wrong_cookie=b"\42\12badbadba\1\1"))  # its SYN counts, its data doesn't
+        yield begins(v6, other_syn())
+
+
+@row("SYN twins and simultaneous open")
+def syn_twins():
+    def goes_on(t):
+        if t.c.connect():
+            t.reply()
+        t.say(b"EHLO client.example\r\n")
+        t.say(t.mail())
+        t.put(t.rcpt())
+        t.finish()
+
+    def opens(v6, before):
+        def run(t):
+            t.open(v6=v6, connect=False)
+            before(t)
+            time.sleep(0.03)
+            goes_on(t)
+        return run
+
+    def other_isn_first(t):
+        t.c.send(seq=t.c.isn - 5000, ack=0, flags=SYN, ttl=3)
+
+    def other_isn_behind(t):
+        t.c.send(seq=t.c.isn, ack=0, flags=SYN)
+        t.c.send(seq=t.c.isn + 70, ack=0, flags=SYN, ttl=3)
+
+    def with_data(t):  # at the place where the dialogue will be
+        t.c.send(b"EHLO client.example\r\n" + t.mail() + t.rcpt(LOCAL), seq=t.c.isn, ack=0, flags=SYN, ttl=3)
+
+    def crossing(t):  # as if the server had called us at the same time
+        t.c.spoof(flags=SYN)
+        t.c.send(seq=t.c.isn, ack=t.c.rcv + 1, flags=SYN | ACK, ttl=3)
+
+    def crossing_behind(t):
+        t.c.send(seq=t.c.isn, ack=0, flags=SYN, ttl=3)
+        t.c.spoof(flags=SYN, at=9000)
+        t.c.spoof(flags=SYN | ACK, at=9000, ack=1)
+
+    def ack_first(t):  # of a connection that nobody opened
+        t.c.send(t.rcpt(LOCAL), seq=t.c.isn + 1, ttl=3)
+
+    for before in (other_isn_first, other_isn_behind, with_data, crossing, crossing_behind, ack_first):
+        for v6 in (False, True):
+            yield opens(v6, before)
+
+    def syn_ack_third(ttl):
+        """A SYN|ACK where the ACK of the handshake belongs, as in a simultaneous open."""
+        def run(t):
+            t.begin()
+            t.c.send(seq=t.c.isn, ack=t.c.rcv, flags=SYN | ACK, ttl=ttl)
+            t.c.send(t.rcpt(LOCAL), at=-1, flags=SYN | ACK, ttl=ttl)
+            time.sleep(0.03)
+            t.put(t.rcpt())
+            t.finish()
+        return run
+    yield syn_ack_third(3)
+    yield syn_ack_third(64)
 
 
 @row("RST fakes, then on")

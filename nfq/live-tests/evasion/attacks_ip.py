@@ -132,23 +132,27 @@ def ip_options():
         yield run
 
 
+def chain(*headers, jumbo=False):
+    """RCPT behind these IPv6 headers, (kind, all but the first byte); jumbo: with 0 as payload length"""
+    def run(t):
+        t.begin(v6=True)
+        for _ in range(3):
+            body, following = t.c.segment(t.rcpt()), 6
+            for kind, payload in reversed(headers):
+                body, following = bytes([following]) + payload + body, kind
+            packet = ipv6(t.c.src, t.c.dst, body, next_header=following)
+            t.c.wire.send(packet[:4] + b"\0\0" + packet[6:] if jumbo else packet)
+            if t.c.wait(lambda: t.c.una == (t.c.nxt + len(t.rcpt())) & 0xFFFFFFFF, t.patience(0.5)):
+                break
+        t.c.skip(len(t.rcpt()))
+        t.finish()
+    return run
+
+
 @row("IPv6 extension headers")
 def extensions():
     pad = bytes([1, 4, 0, 0, 0, 0])
 
-    def chain(*headers):
-        def run(t):
-            t.begin(v6=True)
-            for _ in range(3):
-                body, following = t.c.segment(t.rcpt()), 6
-                for kind, payload in reversed(headers):
-                    body, following = bytes([following]) + payload + body, kind
-                t.c.wire.send(ipv6(t.c.src, t.c.dst, body, next_header=following))
-                if t.c.wait(lambda: t.c.una == (t.c.nxt + len(t.rcpt())) & 0xFFFFFFFF, t.patience(0.5)):
-                    break
-            t.c.skip(len(t.rcpt()))
-            t.finish()
-        return run
     hop, dest = (0, b"\0" + pad), (60, b"\0" + pad)
     atomic = (44, b"\0\0\0\0\0\0\7")
     yield chain(dest)
@@ -158,5 +162,31 @@ def extensions():
     yield chain(atomic)
     yield chain(dest, atomic, dest)
     yield chain((60, b"\3" + pad + bytes([1, 22]) + b"\0" * 22))
+    yield chain((43, b"\0\4\0" + b"\0" * 4))  # a route that has been gone
     yield lambda t: in_fragments(t, True, 24, before=b"\6\0" + pad, next_header=60)
     yield lambda t: in_fragments(t, True, 8, before=b"\6\0" + pad, next_header=60)
+
+
+@row("AH, jumbo payload and other headers that the server doesn't read", works=())
+def odd_headers():
+    authentication = b"\4\0\0" + b"\0\0\1\0" + b"\0\0\0\1" + b"i" * 12  # RFC 4302
+    jumbo = b"\0\xc2\4"
+    yield chain((51, authentication))
+    yield chain((60, b"\0" + bytes([1, 4, 0, 0, 0, 0])), (51, authentication))
+    yield chain((43, b"\2\0\1" + b"\0" * 4 + bytes(16)))
+    yield chain((0, jumbo + struct.pack("!I", 70000)), jumbo=True)
+    yield chain((0, jumbo + struct.pack("!I", 100)), jumbo=True)
+    yield chain((0, jumbo + struct.pack("!I", 70000)))
+    for kind in (50, 135, 139, 140, 59, 253):
+        yield chain((kind, b"\0" + bytes(6)))
+
+    def ah4(t):
+        t.begin()
+        line = t.rcpt()
+        for _ in range(3):
+            t.c.wire.send(ipv4(t.c.src, t.c.dst, b"\6" + authentication + t.c.segment(line), proto=51))
+            if t.c.wait(lambda: t.c.una == (t.c.nxt + len(line)) & 0xFFFFFFFF, t.patience(0.5)):
+                break
+        t.c.skip(len(line))
+        t.finish()
+    yield ah4

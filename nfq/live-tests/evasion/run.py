@@ -35,6 +35,7 @@ p.add_argument("--server6", required=True)
 p.add_argument("--tries", required=True)
 p.add_argument("--only", default="", help="only rows in whose name this regular expression is found")
 p.add_argument("--at-once", type=int, default=32)
+p.add_argument("--sample", type=int, default=0, help="at most so many variants of a row, spread over it")
 p.add_argument("phase", choices=("attacks", "mail"))
 a = p.parse_args()
 
@@ -108,13 +109,20 @@ def attempt(number, kind, name, variant, function, stage=None):
         log.write(f"{number}\t{kind}\t{name}\t{variant}\t{digest}\t{seen}\n")
 
 
+def sample(variants):
+    n = len(variants)
+    if not 1 < a.sample < n:
+        return variants[:1] if a.sample == 1 else variants
+    return [variants[i * (n - 1) // (a.sample - 1)] for i in range(a.sample)]
+
+
 def run(kind, rows):
     number, staged, pool = a.first, [], concurrent.futures.ThreadPoolExecutor(a.at_once)
     for name, functions in rows:
         if not re.search(a.only, name):
             continue
         tries = []
-        for variant, function in enumerate(functions):
+        for variant, function in sample(list(enumerate(functions))):
             tries.append((number, kind, name, variant, function))
             number += 1
         if name in STAGED:

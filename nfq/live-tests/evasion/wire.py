@@ -124,7 +124,8 @@ class Wire:
         _, dport, seq, ack, doff, flags, window = struct.unpack_from("!HHIIBBH", p, at)
         conn = self.conns.get((dst, dport))
         if conn:
-            conn.heard(seq, ack, flags, window, p[at + (doff >> 4) * 4:end])
+            data = at + (doff >> 4) * 4
+            conn.heard(seq, ack, flags, window, p[data:end], p[at + 20:data])
 
 
 class Conn:
@@ -142,19 +143,23 @@ class Conn:
         self.cond = threading.Condition()
         self.synack = self.reset = self.peer_fin = self.mute = False
         self.got = bytearray()
+        self.syn_len = 0                            # data in our SYN
+        self.synack_options = b""
         wire.add(self)
 
     # ---- what comes ----
 
-    def heard(self, seq, ack, flags, window, data):
+    def heard(self, seq, ack, flags, window, data, options):
         if window == SPOOFED_WINDOW:
             return
         with self.cond:
             if flags & RST:
                 self.reset = True
             elif flags & SYN:
-                if flags & ACK and ack == (self.isn + 1) & M32:
-                    self.rcv, self.synack = (seq + 1) & M32, True
+                if flags & ACK and (ack - self.isn - 1) & M32 <= self.syn_len:
+                    if not self.synack:
+                        self.una = self.nxt = ack
+                    self.rcv, self.synack, self.synack_options = (seq + 1) & M32, True, options
             elif self.synack:
                 self._take(seq, ack, flags, data)
             self.cond.notify_all()
@@ -211,8 +216,9 @@ class Conn:
                           options=self.options())
         self.wire.send((ipv4 if len(self.src) == 4 else ipv6)(self.dst, self.src, seg))
 
-    def connect(self, data=b"", flags=SYN):
-        options = b"\2\4" + struct.pack("!H", self.mss)
+    def connect(self, data=b"", flags=SYN, more_options=b""):
+        self.syn_len = len(data)
+        options = b"\2\4" + struct.pack("!H", self.mss) + more_options
         if self.timestamps:
             options += b"\4\2\10\12" + struct.pack("!II", now_ts(), 0)
         for _ in range(12):
