@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tool_recut --mss N | --join CAPTURE CAPTURE-OUT
+ * tool_recut --mss N | --join | --disturb SEED CAPTURE CAPTURE-OUT
  *
  * The same TCP bytes in other segments: cut into pieces of at most N bytes, or joined
  * with their neighbours. What a checksum was, right or wrong, it stays. The judgement must
- * not change (invariant D4). Packets that can't be cut (fragments, what the capture itself
+ * not change (invariant D4). Or each segment as somebody sends it who wants to be misunderstood: in random pieces, in
+ * any order, some of them twice, some with other bytes. Packets that can't be cut (fragments, what the capture itself
  * cut, urgent data, RST) stay as they are. Out comes a raw IP capture.
  */
 #include "kmod-free/packet.h"
@@ -15,8 +16,11 @@
 
 #define JOINED_MAX 60000
 
+#define PARTS_MAX   64
+
 static FILE *out;
-static size_t mss; /* 0: join */
+static size_t mss;           /* 0: join */
+static uint32_t disturbance; /* 0: none; the state of the generator */
 
 /* A data segment that waits for one to be joined with. */
 static struct {
@@ -95,6 +99,73 @@ static void cut(const struct frame *f, const struct packet *p)
     }
 }
 
+static uint32_t drawn(uint32_t below)
+{
+    disturbance ^= disturbance << 13;
+    disturbance ^= disturbance >> 17;
+    disturbance ^= disturbance << 5;
+    return disturbance % below;
+}
+
+/* A piece of a segment, from that byte on; a twin has other bytes. */
+struct part {
+    size_t at, len;
+    bool twin;
+};
+
+static struct part drawn_part(size_t len)
+{
+    struct part part = {.at = drawn((uint32_t)len)};
+    part.len = 1 + drawn((uint32_t)(len - part.at));
+    return part;
+}
+
+static void put_part(const struct frame *f, const struct packet *p, const struct part *part)
+{
+    static const char other[] = "RCPT TO:<u@ext.example>\r\nDATA\r\n.\r\nMAIL FROM:<a@b.example>\r\n";
+    static uint8_t l3[SUPPORT_PACKET_MAX], data[SUPPORT_PACKET_MAX];
+    uint8_t flags = p->flags & (uint8_t)~TCP_PSH;
+
+    memcpy(data, p->payload.at + part->at, part->len);
+    if (part->twin) {
+        size_t from = drawn(sizeof other - 1);
+        for (size_t i = 0; i < part->len; i++)
+            data[i] = (uint8_t)other[(from + i) % (sizeof other - 1)];
+    }
+    if (part->at + part->len < p->payload.len)
+        flags &= (uint8_t)~TCP_FIN;
+    put(bytes_of(l3, make(f->l3.at, p, p->seq.v + (uint32_t)part->at, flags, p->ack.v, bytes_of(data, part->len), l3)),
+        f->at.ns, 0);
+}
+
+/* All of the segment, once in pieces and in any order among copies and twins, and often once more in order. */
+static void disturb(const struct frame *f, const struct packet *p)
+{
+    struct part parts[PARTS_MAX];
+    size_t count = 0, len = p->payload.len, most = 1 + drawn(8);
+
+    for (size_t at = 0; at < len; count++) {
+        parts[count] = (struct part){.at = at, .len = count + 1 < most ? 1 + drawn((uint32_t)(len - at)) : len - at};
+        at += parts[count].len;
+    }
+    for (uint32_t copies = drawn(4); copies > 0; copies--)
+        parts[count++] = drawn_part(len);
+    for (uint32_t twins = drawn(24) == 0 ? 1 + drawn(2) : 0; twins > 0; twins--) {
+        parts[count] = drawn_part(len);
+        parts[count++].twin = true;
+    }
+    for (size_t i = count; drawn(4) > 0 && i > 1; i--) {
+        size_t j = drawn((uint32_t)i);
+        struct part t = parts[j];
+        parts[j] = parts[i - 1];
+        parts[i - 1] = t;
+    }
+    for (size_t i = 0; i < count; i++)
+        put_part(f, p, &parts[i]);
+    if (drawn(2) == 0)
+        put_part(f, p, &(struct part){.len = len});
+}
+
 /* Can p go behind what is held, as one segment? */
 static bool follows(const struct packet *p)
 {
@@ -137,8 +208,10 @@ static void take(struct capsrc_record *record)
         f->csum = CSUM_CAPTURE;
         (void)!packet_decode(f, &p);
     }
-    if (plain_data(f, &p)) {
-        if (mss > 0)
+    if (plain_data(f, &p) && !(disturbance > 0 && (p.flags & TCP_SYN) != 0)) {
+        if (disturbance > 0)
+            disturb(f, &p);
+        else if (mss > 0)
             cut(f, &p);
         else
             join(f, &p);
@@ -152,13 +225,15 @@ int main(int argc, char **argv)
 {
     bool joins = argc == 4 && strcmp(argv[1], "--join") == 0;
     bool cuts = argc == 5 && strcmp(argv[1], "--mss") == 0 && (mss = strtoul(argv[2], NULL, 10)) > 0;
+    bool disturbs = argc == 5 && strcmp(argv[1], "--disturb") == 0 &&
+                    (disturbance = (uint32_t)strtoul(argv[2], NULL, 10) * 2654435761u) > 0;
     char error[CAPSRC_ERROR_MAX];
     struct capsrc_record record;
     enum capsrc_result result;
     struct capsrc *in;
 
-    if ((!joins && !cuts) || !(out = fopen(argv[argc - 1], "wb"))) {
-        fprintf(stderr, "Usage: tool_recut --mss N | --join CAPTURE CAPTURE-OUT\n");
+    if ((!joins && !cuts && !disturbs) || !(out = fopen(argv[argc - 1], "wb"))) {
+        fprintf(stderr, "Usage: tool_recut --mss N | --join | --disturb SEED CAPTURE CAPTURE-OUT\n");
         return 2;
     }
     in = capsrc_open(argv[argc - 2], error);
