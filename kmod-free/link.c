@@ -267,11 +267,12 @@ static const struct {
     uint32_t linktype;
     enum link_result (*strip)(struct bytes rest, struct link_packet *out);
 } links[] = {
-    {LINK_NULL, strip_null},       {LINK_ETHERNET, strip_ethernet},   {LINK_PPP, strip_ppp},
-    {LINK_RAW_DLT, strip_raw},     {LINK_RAW_DLT_OPENBSD, strip_raw}, {LINK_PPPOE, strip_pppoe},
-    {LINK_RAW, strip_raw},         {LINK_LOOP, strip_null},           {LINK_LINUX_SLL, strip_sll},
-    {LINK_IPV4, strip_ipv4},       {LINK_IPV6, strip_ipv6},           {LINK_NFLOG, strip_nflog},
-    {LINK_LINUX_SLL2, strip_sll2},
+    /* the usual ones first: looked for with each packet */
+    {LINK_ETHERNET, strip_ethernet}, {LINK_RAW_DLT, strip_raw},         {LINK_RAW, strip_raw},
+    {LINK_LINUX_SLL, strip_sll},     {LINK_LINUX_SLL2, strip_sll2},     {LINK_NFLOG, strip_nflog},
+    {LINK_NULL, strip_null},         {LINK_PPP, strip_ppp},             {LINK_RAW_DLT_OPENBSD, strip_raw},
+    {LINK_PPPOE, strip_pppoe},       {LINK_LOOP, strip_null},           {LINK_IPV4, strip_ipv4},
+    {LINK_IPV6, strip_ipv6},
 };
 
 enum link_result link_strip(uint32_t linktype, struct bytes raw, struct link_packet *out)

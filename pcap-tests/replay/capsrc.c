@@ -3,6 +3,7 @@
 
 #include "kmod-free/link.h"
 #include "kmod-free/report/escape.h"
+#include "pcap-tests/replay/capplain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ struct capsrc {
     int64_t given;  /* bytes handed to libpcap, unpacked */
     bool damaged;   /* the gzip data broke off or are wrong; why says it */
     pcap_t *pcap;
+    struct capplain *plain; /* reads the records as long as they are ordinary ones; NULL: libpcap does */
     uint32_t linktype;
     char error[CAPSRC_ERROR_MAX];
 };
@@ -178,6 +180,8 @@ static bool start(struct capsrc *c, FILE *file)
                  c->name, c->linktype, word ? word : "unknown");
         return false;
     }
+    if (!c->gz && c->size > 0)
+        c->plain = capplain_new(fileno(file), (uint32_t)pcap_snapshot(c->pcap));
     return true;
 }
 
@@ -207,6 +211,7 @@ void capsrc_close(struct capsrc *c)
 {
     if (!c)
         return;
+    capplain_free(c->plain);
     if (c->pcap)
         pcap_close(c->pcap); /* closes the FILE, too */
     if (c->gz)
@@ -241,30 +246,65 @@ static int64_t clamped_ns(const struct pcap_pkthdr *h)
     return s * NS_PER_S + ns;
 }
 
-enum capsrc_result capsrc_next(struct capsrc *c, struct capsrc_record *out)
+/* The rest is libpcap's, from the first record on that isn't an ordinary one. */
+static bool leave_plain(struct capsrc *c)
+{
+    off_t at = capplain_offset(c->plain);
+
+    capplain_free(c->plain);
+    c->plain = NULL;
+    return fseeko(pcap_file(c->pcap), at, SEEK_SET) == 0;
+}
+
+/* The next record's time, bytes and length on the wire. CAPSRC_OTHER: there is one. */
+static enum capsrc_result next_record(struct capsrc *c, struct capplain_record *out)
 {
     struct pcap_pkthdr *header = NULL;
     const u_char *data = NULL;
-    struct link_packet packet = {0};
-    int got = pcap_next_ex(c->pcap, &header, &data);
+    int got;
 
-    memset(out, 0, sizeof *out);
+    if (c->plain) {
+        if (capplain_next(c->plain, out))
+            return CAPSRC_OTHER;
+        if (!leave_plain(c))
+            return trouble(c, strerror(errno));
+    }
+    got = pcap_next_ex(c->pcap, &header, &data);
     if (got == PCAP_ERROR_BREAK)
         return c->damaged ? trouble(c, "") : CAPSRC_END;
     if (got != 1)
         return trouble(c, pcap_geterr(c->pcap));
     out->wall.ns = clamped_ns(header);
-    out->captured = header->caplen;
-    out->on_wire = header->len > header->caplen ? header->len : header->caplen;
-    if (link_strip(c->linktype, bytes_of(data, header->caplen), &packet) != LINK_IP)
+    out->data = bytes_of(data, header->caplen);
+    out->on_wire = header->len;
+    return CAPSRC_OTHER;
+}
+
+enum capsrc_result capsrc_next(struct capsrc *c, struct capsrc_record *out)
+{
+    struct capplain_record record;
+    struct link_packet packet;
+    enum capsrc_result result = next_record(c, &record);
+
+    if (result != CAPSRC_OTHER) {
+        memset(out, 0, sizeof *out);
+        return result;
+    }
+    out->wall = record.wall;
+    out->captured = (uint32_t)record.data.len;
+    out->on_wire = record.on_wire > out->captured ? record.on_wire : out->captured;
+    out->has_mark = false;
+    if (link_strip(c->linktype, record.data, &packet) != LINK_IP) {
+        out->frame = (struct frame){0};
         return CAPSRC_OTHER;
+    }
     out->mark = packet.mark;
     out->has_mark = packet.has_mark;
     out->frame = (struct frame){
         .l3 = packet.l3,
         .at = {out->wall.ns},
         .wall = out->wall,
-        .cut = header->caplen < header->len || packet.maybe_cut,
+        .cut = out->captured < out->on_wire || packet.maybe_cut,
     };
     return CAPSRC_IP;
 }
@@ -276,7 +316,7 @@ const char *capsrc_error(const struct capsrc *c)
 
 double capsrc_progress(const struct capsrc *c)
 {
-    off_t at = c->gz ? (off_t)gzoffset(c->gz) : ftello(pcap_file(c->pcap));
+    off_t at = c->plain ? capplain_offset(c->plain) : c->gz ? (off_t)gzoffset(c->gz) : ftello(pcap_file(c->pcap));
 
     return c->size > 0 && at >= 0 ? (double)at / (double)c->size : -1;
 }

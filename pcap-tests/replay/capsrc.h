@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * capsrc - captures as a source of frames: pcap and pcapng through libpcap, plain or
- * gzipped, from a file or from standard input.
+ * gzipped, from a file or from standard input. (Ordinary records of plain pcap files
+ * don't need it: capplain.h.)
  *
  * Everything in a capture is hostile, its time stamps too: they are clamped so that
  * adding a timeout to one can't overflow. Whatever ends a capture early is one
