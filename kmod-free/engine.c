@@ -158,7 +158,7 @@ void engine_session_begin(struct engine *e, uint32_t flow, const struct frame *f
     struct session *s = &e->sessions[flow];
     const struct flow *fl = &e->table.flows[flow];
     *s = (struct session){
-        .flow_id = e->next_flow_id++,
+        .flow_id = e->cfg.ids_of_frames ? e->cfg.first_flow_id + e->count.frames - 1 : e->next_flow_id++,
         .began = f->wall,
         .last = f->wall,
         .note = POOL_NONE,
@@ -219,6 +219,10 @@ static bool sender_is_client(const struct engine *e, const struct packet *p)
 static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from, struct verdict *v)
 {
     const struct packet *p = &e->packet;
+    if (e->cfg.shares > 1 && flow_share(&p->src, &p->dst, e->cfg.shares) != e->cfg.share) {
+        v->kind = VERDICT_PASS;
+        return FLOW_NONE;
+    }
     uint32_t flow = flow_find(&e->table, &p->src, &p->dst, from);
     if (flow != FLOW_NONE)
         return flow;

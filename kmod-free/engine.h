@@ -76,6 +76,9 @@ struct engine_config {
     struct smtp_config smtp;
     uint8_t hash_key[FLOW_KEY_BYTES];
     uint64_t first_flow_id;
+    bool ids_of_frames;          /* offline: a flow's id is the number of the frame that it began with, from first_flow_id */
+    uint32_t share, shares;      /* offline, if shares > 1: of as many engines that are all fed the same frames, each
+                                    judges only its share of the flows */
     bool want_rcpt_events;       /* EVENT_RCPT */
     bool want_session_events;
     bool want_reply_events;      /* EVENT_REPLY: offline, what became of each RCPT */
@@ -140,10 +143,20 @@ struct bytes engine_l3(const struct engine *);
 /*
  * Looks at a bounded number of flows: ends those whose time is over, and has RSTs sent again. Beside engine_feed on
  * a full table, which ends connections that were never confirmed by their client, the only place where flows die.
+ * true: there were more than that.
  */
-void engine_tick(struct engine *, struct mono now);
-/* Nothing will follow (end of a capture, shutdown): judges what is left and ends all sessions, in order. */
+bool engine_tick(struct engine *, struct mono now);
+/* Nothing will follow (end of a capture, shutdown): judges what is left and ends all sessions. */
 void engine_finish(struct engine *);
+
+/* The same one by one, for who wants them in an order of his own: those that are open, as many as find room ... */
+struct engine_open_flow {
+    uint64_t flow_id;
+    uint32_t flow;
+};
+size_t engine_open_flows(const struct engine *, struct engine_open_flow *out, size_t room);
+/* ... and the end of one of them. */
+void engine_end_flow(struct engine *, uint32_t flow);
 
 struct engine_counters {
     uint64_t frames, bytes; /* bytes: of IP packets */

@@ -111,12 +111,14 @@ static void reset_again(struct engine *e, uint32_t flow)
         e->cfg.resets.send(e->cfg.resets.ctx, &r);
 }
 
-void engine_tick(struct engine *e, struct mono now)
+bool engine_tick(struct engine *e, struct mono now)
 {
-    uint32_t flow;
     if (mono_before(e->now, now))
         e->now = now;
-    for (uint32_t n = 0; n < TICK_FLOWS && (flow = wheel_due(&e->wheel, e->now)) != WHEEL_NONE; n++) {
+    for (uint32_t n = 0; n < TICK_FLOWS; n++) {
+        uint32_t flow = wheel_due(&e->wheel, e->now);
+        if (flow == WHEEL_NONE)
+            return false;
         if (over(e, &e->table.flows[flow], lifetime(e, &e->sessions[flow]))) {
             flow_end(e, flow);
             continue;
@@ -124,6 +126,21 @@ void engine_tick(struct engine *e, struct mono now)
         reset_again(e, flow);
         wheel_put(&e->wheel, flow, due(e, flow));
     }
+    return true;
+}
+
+size_t engine_open_flows(const struct engine *e, struct engine_open_flow *out, size_t room)
+{
+    size_t n = 0;
+    for (uint32_t flow = 0; flow < e->table.fresh && n < room; flow++)
+        if (e->table.flows[flow].used)
+            out[n++] = (struct engine_open_flow){.flow_id = e->sessions[flow].flow_id, .flow = flow};
+    return n;
+}
+
+void engine_end_flow(struct engine *e, uint32_t flow)
+{
+    flow_end(e, flow);
 }
 
 void engine_finish(struct engine *e)

@@ -45,6 +45,13 @@ static struct flow_recent *recent_of(const struct flow_table *t, uint64_t number
     return &t->recent[number >> (64 - FLOW_RECENT_BITS)];
 }
 
+uint32_t flow_share(const struct endpoint *a, const struct endpoint *b, uint32_t shares)
+{
+    uint64_t number = cheap_number(a, b) >> (32 - FLOW_RECENT_BITS); /* other bits than `recent` goes by */
+
+    return (uint32_t)((number & UINT32_MAX) * shares >> 32);
+}
+
 /* Does a go first? Any order will do that depends on the two alone. */
 static bool ordered(const struct endpoint *a, const struct endpoint *b)
 {

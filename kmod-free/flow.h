@@ -61,4 +61,10 @@ void flow_free(struct flow_table *, uint32_t index);
 /* Client and server change places (a half-seen session turned out to be the other way round). */
 void flow_swap_roles(struct flow_table *, uint32_t index);
 
+/*
+ * 0 .. shares - 1, the same for both directions: to give connections out to several tables. Anybody can aim at one
+ * share, and then has it do the work of all.
+ */
+uint32_t flow_share(const struct endpoint *, const struct endpoint *, uint32_t shares);
+
 #endif

@@ -31,6 +31,9 @@ static const char help[] = "Usage: rcptwall replay [OPTION]... CAPTURE...\n"
                            "  -w, --write OUT      write what would have been forwarded, as the mode says:\n"
                            "                       in monitor every IP packet; in enforce, or with --inline,\n"
                            "                       cut or turned into RST, without what was dropped\n"
+                           "  -j, --jobs N         judge with N threads, each its share of the connections\n"
+                           "                       of all captures; the output is the same. The default, 1,\n"
+                           "                       takes least CPU; pipes, -w and --inline have it anyway\n"
                            "      --json           one event a line, the last one is the summary\n"
                            "      --rows N         show at most N attempts (default 50); not with --json\n"
                            "      --checksum MODE  verify: drop what has a bad TCP checksum; capture: don't\n"
@@ -65,6 +68,7 @@ static const struct option long_options[] = {
     {"port", required_argument, NULL, 'p'},
     {"inline", no_argument, NULL, OPT_INLINE},
     {"write", required_argument, NULL, 'w'},
+    {"jobs", required_argument, NULL, 'j'},
     {"json", no_argument, NULL, OPT_JSON},
     {"rows", required_argument, NULL, OPT_ROWS},
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
@@ -141,6 +145,13 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
     case 'v':
         out->verbose = true;
         return true;
+    case 'j':
+        if (parse_number(arg, JOBS_MOST, &n) && n > 0) {
+            out->jobs = (int)n;
+            return true;
+        }
+        replay_complain("-j %s: a number from 1 to %d is needed", arg, JOBS_MOST);
+        return false;
     case OPT_JSON:
         out->json = true;
         return true;
@@ -182,7 +193,7 @@ static enum options_result take_options(int argc, char **argv, struct said *said
 
     opterr = 0;
     optind = 0; /* start afresh: the program's own options were looked at before */
-    while ((c = getopt_long(argc, argv, ":c:l:i:s:p:w:vh", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":c:l:i:s:p:w:j:vh", long_options, NULL)) != -1) {
         if (c == 'h') {
             fputs(help, stdout);
             return OPTIONS_HELP;
@@ -348,7 +359,7 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
     enum options_result result;
 
     *out = (struct replay_options){
-        .csum = CSUM_CAPTURE, .rows = TABLE_ROWS_DEFAULT, .max_flows = MAX_FLOWS_DEFAULT};
+        .csum = CSUM_CAPTURE, .rows = TABLE_ROWS_DEFAULT, .max_flows = MAX_FLOWS_DEFAULT, .jobs = 1};
     if (!room) {
         replay_complain("out of memory");
         return OPTIONS_TROUBLE;

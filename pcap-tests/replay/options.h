@@ -5,6 +5,7 @@
 
 #include "rules/config.h"
 
+#define JOBS_MOST         64
 #define MAX_FLOWS_DEFAULT (UINT32_C(1) << 20)
 #define MAX_FLOWS_MOST    (UINT32_C(1) << 24)
 
@@ -16,6 +17,7 @@ struct replay_options {
     bool json, verbose;
     size_t rows;
     uint32_t max_flows; /* connections that are known at one time */
+    int jobs; /* how many threads may judge */
     char **files;
     int file_count;
 };

@@ -5,63 +5,62 @@
  * The offline front end: frames come from captures, time is the capture's own, and
  * a verdict means nothing but "this is what would have been done", so the engine
  * watches. One engine reads all captures that are given, since they may be pieces
- * of one.
+ * of one; with -j several do, each for its share of the connections (reader.h), and
+ * what they find is put in order here (batch.h).
  *
  * With --inline the engine guards, as it does live, and a verdict has a place where
  * it counts: the capture that -w writes. What became of the packets behind the place
  * where the capture was taken is in there, too, so a session that is reset or cut
  * goes on in the input as if nothing had happened; the engine doesn't mind.
  *
- * What is printed is a function of the captures and the options: the engine's hash
- * key is fixed, the sweep for idle sessions follows the count of frames, and no
- * clock is read for anything but the progress line.
+ * What is printed is a function of the captures and the options, and not of -j: the
+ * engine's hash key is fixed, the sweep for idle sessions follows the count of frames,
+ * and no clock is read for anything but the progress line. Only what is more than can be
+ * kept depends on -j: each engine keeps as much as one alone.
  *
  * A capture that breaks off has been judged up to there; the message names file and
  * place, and the exit status says trouble (2), which outranks violations (1).
  */
-#include "pcap-tests/replay/capsrc.h"
 #include "pcap-tests/replay/forward.h"
 #include "pcap-tests/replay/options.h"
 #include "pcap-tests/replay/progress.h"
+#include "pcap-tests/replay/reader.h"
 #include "pcap-tests/replay/table.h"
 #include "rules/commands.h"
 
 #include "kmod-free/report/event_json.h"
-#include "kmod-free/stream.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-/* Limits: a capture of a whole site's day fits. Memory is touched only as far as it is needed. */
-#define STREAM_BYTES      (UINT32_C(512) << 20)
-#define STREAM_BYTES_EACH (UINT32_C(4) << 20)
-#define DEFRAG_DATAGRAMS  512
-#define FRAMES_PER_TICK   128
-/* A TCP segment takes at least this much of a capture: record header, IPv4 header, TCP header. */
-#define SEGMENT_LEAST     (16 + 20 + 20)
-#define SEGMENTS_SPARE    64
-#define OUTPUT_BUFFER     (256u << 10)
+#define OUTPUT_BUFFER (256u << 10)
 
 struct replay {
     struct replay_options options;
-    struct engine *engine;
     struct summary summary;
     struct table *table; /* NULL with --json */
     struct forward *forward; /* NULL without -w */
     struct progress progress;
-    struct mono latest; /* of the capture's own time */
-    uint64_t frames;
+    struct job *jobs;
     bool no_local;      /* no domain is known to be ours */
     bool trouble;       /* said already */
     bool output_failed; /* nobody reads what we write: no use going on */
+};
+
+/* One reader, and where its batches come from. */
+struct job {
+    struct reader *reader;
+    struct line *line; /* NULL: there is one job only, and no thread */
+    struct batch *batch;
+    pthread_t thread;
+    bool started, ended;
+    uint64_t records;
 };
 
 static void write_json(struct replay *r, json_t *object)
@@ -80,10 +79,8 @@ static void write_json(struct replay *r, json_t *object)
     free(line);
 }
 
-static void take_event(void *ctx, const struct event *ev)
+static void take_event(struct replay *r, const struct event *ev)
 {
-    struct replay *r = ctx;
-
     summary_event(&r->summary, ev);
     if (r->table)
         table_event(r->table, ev);
@@ -91,135 +88,207 @@ static void take_event(void *ctx, const struct event *ev)
         write_json(r, event_to_json(ev));
 }
 
-static void judge(struct replay *r, struct capsrc_record *record)
+/* What one job says of itself. The first one's word counts for what all of them read. */
+static void take_progress(struct replay *r, struct job *job)
 {
-    const struct marks *marks = &r->options.config.marks;
-    struct verdict verdict;
+    struct batch_progress *p = &job->batch->progress;
 
-    record->frame.csum = r->options.csum;
-    if (record->has_mark)
-        record->frame.tag = marks_tag(marks, record->mark);
-    verdict = engine_feed(r->engine, &record->frame);
-    assert(verdict.kind == VERDICT_PASS || r->options.guard); /* who only watches holds nothing back */
-    if (r->forward)
-        forward_packet(r->forward, record, r->options.guard ? r->engine : NULL, &verdict);
-    if (mono_before(r->latest, record->frame.at))
-        r->latest = record->frame.at;
-    if (++r->frames % FRAMES_PER_TICK == 0)
-        engine_tick(r->engine, r->latest);
-}
-
-static void show_progress(struct replay *r, const struct capsrc *source, int file)
-{
-    progress_show(&r->progress, &(struct progress_state){
-                                    .file = file + 1,
-                                    .files = r->options.file_count,
-                                    .part = capsrc_progress(source),
-                                    .packets = r->summary.packets,
-                                    .bytes = r->summary.bytes,
-                                    .attempts = r->summary.tried,
-                                });
-}
-
-static void complain_of_file(struct replay *r, const char *error)
-{
-    progress_clear(&r->progress);
-    replay_complain("%s", error);
-    r->summary.broken++;
-    r->trouble = true;
-}
-
-static void read_file(struct replay *r, int file)
-{
-    char error[CAPSRC_ERROR_MAX];
-    struct capsrc *source = capsrc_open(r->options.files[file], error);
-    struct capsrc_record record;
-    enum capsrc_result result;
-
-    if (!source) {
-        complain_of_file(r, error);
+    job->ended = p->end;
+    job->records = p->records;
+    if (job != r->jobs)
         return;
+    r->summary.files = (uint64_t)p->opened;
+    r->summary.packets = p->records;
+    r->summary.bytes = p->bytes;
+    r->summary.first = p->first;
+    r->summary.last = p->last;
+    if (p->trouble) {
+        progress_clear(&r->progress);
+        replay_complain("%s", p->trouble);
+        r->summary.broken++;
+        r->trouble = true;
     }
-    r->summary.files++;
-    while (!r->output_failed && (result = capsrc_next(source, &record)) != CAPSRC_END) {
-        if (result == CAPSRC_TROUBLE) {
-            complain_of_file(r, capsrc_error(source));
+    if (progress_due(&r->progress))
+        progress_show(&r->progress, &(struct progress_state){
+                                        .file = p->file + 1,
+                                        .files = r->options.file_count,
+                                        .part = p->part,
+                                        .packets = r->summary.packets,
+                                        .bytes = r->summary.bytes,
+                                        .attempts = r->summary.tried,
+                                    });
+}
+
+/* One job: its batches are taken as they come. */
+static struct batch *take_batch(void *ctx, struct batch *b)
+{
+    struct replay *r = ctx;
+
+    r->jobs->batch = b;
+    take_progress(r, r->jobs);
+    for (size_t i = 0; i < b->count; i++)
+        take_event(r, batch_event(b, i));
+    batch_clear(b);
+    return r->output_failed ? NULL : b;
+}
+
+/* Several: they go into the line, at whose end merge() waits. */
+static struct batch *send_batch(void *ctx, struct batch *b)
+{
+    struct job *job = ctx;
+    bool end = b->progress.end;
+
+    line_send(job->line, b);
+    return end ? NULL : line_empty(job->line);
+}
+
+static void *run_job(void *ctx)
+{
+    struct job *job = ctx;
+    struct batch *b = line_empty(job->line);
+
+    if (b)
+        reader_run(job->reader, b);
+    return NULL;
+}
+
+/* The job's next entry, waited for. NULL: it has no more. */
+static const struct batch_entry *next_entry(struct replay *r, struct job *job)
+{
+    while (!job->batch || job->batch->taken == job->batch->count) {
+        if (job->batch)
+            line_return(job->line, job->batch);
+        job->batch = NULL;
+        if (job->ended)
+            return NULL;
+        job->batch = line_receive(job->line);
+        take_progress(r, job);
+    }
+    return &job->batch->entries[job->batch->taken];
+}
+
+static bool comes_first(const struct batch_entry *a, const struct batch_entry *b)
+{
+    return a->place != b->place ? a->place < b->place : a->flow_id < b->flow_id;
+}
+
+static void merge(struct replay *r)
+{
+    while (!r->output_failed) {
+        const struct batch_entry *first = NULL;
+        struct job *from = NULL;
+
+        for (int i = 0; i < r->options.jobs; i++) {
+            const struct batch_entry *entry = next_entry(r, &r->jobs[i]);
+            if (entry && (!first || comes_first(entry, first))) {
+                first = entry;
+                from = &r->jobs[i];
+            }
+        }
+        if (!from)
+            return;
+        take_event(r, batch_event(from->batch, from->batch->taken++));
+    }
+}
+
+/* false: said. */
+static bool read_by_many(struct replay *r)
+{
+    bool good = true;
+
+    for (int i = 0; i < r->options.jobs && good; i++) {
+        struct job *job = &r->jobs[i];
+        int error = pthread_create(&job->thread, NULL, run_job, job);
+
+        job->started = error == 0;
+        good = job->started;
+        if (!good)
+            replay_complain("cannot start a thread: %s", strerror(error));
+    }
+    if (good)
+        merge(r);
+    for (int i = 0; i < r->options.jobs; i++) {
+        struct job *job = &r->jobs[i];
+
+        line_close(job->line);
+        if (job->started)
+            (void)pthread_join(job->thread, NULL);
+    }
+    for (int i = 1; i < r->options.jobs && good && !r->output_failed; i++)
+        if (r->jobs[i].records != r->jobs[0].records) {
+            replay_complain("a capture changed while it was read");
+            r->trouble = true;
             break;
         }
-        summary_packet(&r->summary, record.wall, record.on_wire);
-        if (result == CAPSRC_IP)
-            judge(r, &record);
-        if (progress_due(&r->progress))
-            show_progress(r, source, file);
-    }
-    capsrc_close(source);
+    return good;
 }
 
-/*
- * How many segments the captures can hold, so that small ones don't ask for memory
- * that they can't need; UINT32_MAX where their size says nothing (pipes, compressed ones).
- */
-static uint32_t most_segments(const struct replay_options *o)
+static bool read_all(struct replay *r)
 {
-    uint64_t sum = 0;
+    struct batch *b;
 
+    if (r->options.jobs > 1)
+        return read_by_many(r);
+    b = batch_new();
+    if (!b) {
+        replay_complain("out of memory");
+        return false;
+    }
+    reader_run(r->jobs->reader, b);
+    batch_free(b);
+    r->jobs->batch = NULL;
+    return true;
+}
+
+/* Several jobs read each capture several times: only files that are there as a whole. */
+static bool can_share(const struct replay_options *o)
+{
     for (int i = 0; i < o->file_count; i++) {
-        uint8_t magic[2] = {0};
         struct stat st;
-        int fd = strcmp(o->files[i], "-") == 0 ? -1 : open(o->files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        bool plain = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-                     pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-                     (magic[0] != 0x1f || magic[1] != 0x8b);
-        if (fd >= 0)
-            close(fd);
-        if (!plain)
-            return UINT32_MAX;
-        sum += (uint64_t)st.st_size;
+
+        if (strcmp(o->files[i], "-") == 0 || stat(o->files[i], &st) != 0 || !S_ISREG(st.st_mode))
+            return false;
     }
-    sum = sum / SEGMENT_LEAST + SEGMENTS_SPARE;
-    return sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+    return !o->guard && !o->write;
 }
 
-static uint32_t at_most(uint32_t limit, uint32_t segments)
+static bool make_jobs(struct replay *r)
 {
-    return segments < limit ? segments : limit;
-}
+    struct replay_options *o = &r->options;
 
-static bool make_engine(struct replay *r)
-{
-    struct config *config = &r->options.config;
-    struct engine_config cfg = config->engine;
+    if (!can_share(o))
+        o->jobs = 1;
+    r->jobs = calloc((size_t)o->jobs, sizeof *r->jobs);
+    for (int i = 0; r->jobs && i < o->jobs; i++) {
+        struct job *job = &r->jobs[i];
+        struct reader_config cfg = {
+            .options = o,
+            .share = (uint32_t)i,
+            .shares = (uint32_t)o->jobs,
+            .forward = r->forward,
+            .sink = o->jobs == 1 ? (struct reader_sink){.take = take_batch, .ctx = r}
+                                 : (struct reader_sink){.take = send_batch, .ctx = job},
+        };
 
-    uint32_t segments = most_segments(&r->options);
-
-    r->no_local = domain_set_size(config->policy->local) == 0;
-    cfg.stance = r->options.guard ? STANCE_GUARD : STANCE_WATCH;
-    cfg.live = r->options.guard;
-    cfg.only_protected = true;
-    cfg.max_flows = at_most(r->options.max_flows, segments);
-    cfg.stream_blocks = at_most(STREAM_BYTES / STREAM_BLOCK / 2, segments) * 2; /* each may lie over a border */
-    cfg.stream_block_limit = STREAM_BYTES_EACH / STREAM_BLOCK;
-    cfg.defrag_datagrams = at_most(DEFRAG_DATAGRAMS, segments);
-    memset(cfg.hash_key, 0, sizeof cfg.hash_key); /* the same each time, so that the output is */
-    cfg.first_flow_id = 1;
-    cfg.want_rcpt_events = cfg.want_session_events = cfg.want_reply_events = true;
-    cfg.sink = (struct event_sink){.take = take_event, .ctx = r};
-    r->engine = engine_new(&cfg, config->policy);
-    if (r->engine)
-        config->policy = NULL; /* the engine's now */
-    return r->engine != NULL;
+        job->line = o->jobs > 1 ? line_new() : NULL;
+        job->reader = reader_new(&cfg, o->config.policy);
+        if (!job->reader || (o->jobs > 1 && !job->line))
+            return false;
+    }
+    return r->jobs != NULL;
 }
 
 /* false: said. */
 static bool start(struct replay *r)
 {
+    r->no_local = domain_set_size(r->options.config.policy->local) == 0;
     if (r->options.write) {
         r->forward = forward_open(r->options.write, r->options.files, r->options.file_count);
         if (!r->forward)
             return false;
     }
     r->table = r->options.json ? NULL : table_new(r->options.rows);
-    if ((r->options.json || r->table) && summary_start(&r->summary) && make_engine(r))
+    if ((r->options.json || r->table) && summary_start(&r->summary) && make_jobs(r))
         return true;
     replay_complain("out of memory");
     return false;
@@ -227,21 +296,54 @@ static bool start(struct replay *r)
 
 static void stop(struct replay *r)
 {
+    for (int i = 0; r->jobs && i < r->options.jobs; i++) {
+        reader_free(r->jobs[i].reader);
+        if (r->jobs[i].line && r->jobs[i].batch)
+            batch_free(r->jobs[i].batch);
+        line_free(r->jobs[i].line);
+    }
+    free(r->jobs);
     forward_free(r->forward);
-    engine_free(r->engine);
     table_free(r->table);
     summary_stop(&r->summary);
     options_free(&r->options);
+}
+
+/* Of what is shown. */
+static void count_all(struct replay *r, struct engine_counters *sum)
+{
+    *sum = (struct engine_counters){0};
+    for (int i = 0; i < r->options.jobs; i++) {
+        struct engine_counters c;
+
+        reader_count(r->jobs[i].reader, &c);
+        sum->flows += c.flows;
+        sum->smtp_flows += c.smtp_flows;
+        sum->flows_refused += c.flows_refused;
+        sum->stream_full += c.stream_full;
+        sum->rcpts += c.rcpts;
+        sum->external_rcpts += c.external_rcpts;
+        sum->messages += c.messages;
+        sum->gaps += c.gaps;
+        sum->gap_bytes += c.gap_bytes;
+        sum->passed += c.passed;
+        sum->clipped += c.clipped;
+        sum->dropped += c.dropped;
+        sum->resets += c.resets;
+        if (reader_failed(r->jobs[i].reader) && !r->trouble) {
+            replay_complain("out of memory for an event");
+            r->trouble = true;
+        }
+    }
 }
 
 static void finish(struct replay *r)
 {
     struct engine_counters counters;
 
-    engine_finish(r->engine);
-    engine_count(r->engine, &counters);
-    r->summary.unjudged = counters.flows_refused + counters.stream_full;
     progress_clear(&r->progress);
+    count_all(r, &counters);
+    r->summary.unjudged = counters.flows_refused + counters.stream_full;
     if (r->table)
         table_print(r->table, &r->summary, &counters, stdout);
     else if (!r->output_failed)
@@ -291,8 +393,10 @@ int command_replay(int argc, char **argv)
     if (r.no_local)
         replay_complain("note: no local domain is known (--local), so every recipient counts as external");
     progress_start(&r.progress);
-    for (int i = 0; i < r.options.file_count && !r.output_failed; i++)
-        read_file(&r, i);
+    if (!read_all(&r)) {
+        stop(&r);
+        return 2;
+    }
     finish(&r);
     status = r.trouble ? 2 : summary_alerts(&r.summary) > 0 ? 1 : 0;
     stop(&r);

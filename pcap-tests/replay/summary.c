@@ -25,16 +25,6 @@ void summary_stop(struct summary *s)
     s->clients = s->domains = NULL;
 }
 
-void summary_packet(struct summary *s, struct wall wall, uint32_t on_wire)
-{
-    if (s->packets == 0 || wall.ns < s->first.ns)
-        s->first = wall;
-    if (s->packets == 0 || wall.ns > s->last.ns)
-        s->last = wall;
-    s->packets++;
-    s->bytes += on_wire;
-}
-
 bool summary_offends(const struct event *ev)
 {
     return ev->external && ev->action > ACTION_ACCEPT;

@@ -36,8 +36,6 @@ struct summary {
 
 RW_CHECK bool summary_start(struct summary *); /* false: out of memory */
 void summary_stop(struct summary *);
-/* A record of the capture, whatever it held. */
-void summary_packet(struct summary *, struct wall, uint32_t on_wire);
 void summary_event(struct summary *, const struct event *);
 
 /* Does this event say that a recipient broke the policy by being external? (EVENT_RCPT and EVENT_REPLY) */
