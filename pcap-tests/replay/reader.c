@@ -179,7 +179,9 @@ static uint32_t most_segments(const struct replay_options *o)
     for (int i = 0; i < o->file_count; i++) {
         uint8_t magic[2] = {0};
         struct stat st;
-        int fd = strcmp(o->files[i], "-") == 0 ? -1 : open(o->files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        /* a pipe isn't opened to be looked at: its writer would see it closed again */
+        bool regular = strcmp(o->files[i], "-") != 0 && stat(o->files[i], &st) == 0 && S_ISREG(st.st_mode);
+        int fd = regular ? open(o->files[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
         bool plain = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
                      pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
                      (magic[0] != 0x1f || magic[1] != 0x8b);
