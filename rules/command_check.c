@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rcptwall check: reads the configuration as `run` would, and says what it means. */
+#include "rules/command_check_start.h"
 #include "rules/command_options.h"
 #include "rules/commands.h"
 #include "rules/config.h"
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 
 static const char help[] = "Usage: rcptwall check [-c FILE] [--explain TAG | --no-firewall]\n"
@@ -27,7 +27,8 @@ static const char help[] = "Usage: rcptwall check [-c FILE] [--explain TAG | --n
                            "      --iptables-save FILE  what iptables-save printed\n"
                            "      --ip6tables-save FILE what ip6tables-save printed\n"
                            "\n"
-                           "Exit status: 0 usable (warnings go to stderr), 2 not usable: FILE:LINE: message.\n";
+                           "Exit status: 0 usable (warnings go to stderr), 2 not usable: FILE:LINE: message, or\n"
+                           "FILE: message where only this machine is against it (no such user, no such folder).\n";
 
 struct options {
     const char *config, *explain;
@@ -110,8 +111,22 @@ static void print_warnings(const struct config *c, const char *path)
         warn(path, "no local-domains: every recipient with a domain counts as external");
     if (c->policy->network_count == 0)
         warn(path, "no networks: every client counts as outside");
-    if (c->user != NULL && getpwnam(c->user) == NULL)
-        warn(path, "user: there is no such user here");
+}
+
+static void refuse(void *ctx, const char *text)
+{
+    fprintf(stderr, "%s: %s\n", (const char *)ctx, text);
+}
+
+static void warn_elsewhere(void *ctx, const char *text)
+{
+    warn(ctx, text);
+}
+
+/* Whoever brings the rules of another machine asks about that one. */
+static bool elsewhere(const struct options *o)
+{
+    return o->nft != NULL || o->iptables != NULL || o->ip6tables != NULL;
 }
 
 static void warn_about_rules(void *ctx, const char *text)
@@ -146,7 +161,7 @@ static bool check_rules(const struct config *c, const struct options *o)
 
     if (o->no_firewall)
         return true;
-    if (o->nft == NULL && o->iptables == NULL && o->ip6tables == NULL)
+    if (!elsewhere(o))
         firewall_ask(&text, &(struct firewall_sink){note_unseen, name});
     else
         good = load_rules(o->nft, &text.nft) && load_rules(o->iptables, &text.iptables) &&
@@ -224,10 +239,13 @@ static int check(const struct config *c, const struct options *o)
         fprintf(stderr, "rcptwall check: %s has no tag '%s'\n", o->config, o->explain);
         return 2;
     }
-    printf("%s: ok\n", o->config);
+    bool far = elsewhere(o);
+    size_t refused = command_check_start(c, far ? warn_elsewhere : refuse, (void *)(uintptr_t)o->config);
+    bool good = far || refused == 0;
+    printf("%s: %s\n", o->config, good ? "ok" : "rcptwall run would refuse it here");
     print_summary(c);
     print_warnings(c, o->config);
-    return check_rules(c, o) ? 0 : 2;
+    return check_rules(c, o) && good ? 0 : 2;
 }
 
 int command_check(int argc, char **argv)
