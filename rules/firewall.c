@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What should become of the packets that the configuration is about, and what does. */
+#include "rules/firewall_findings.h"
 #include "rules/firewall_internal.h"
 #include "rules/ruleset_plan.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-
-#define TOLD_MAX 64
-
-struct findings {
-    const struct config *config;
-    const struct firewall_sink *sink;
-    char told[TOLD_MAX][400]; /* each sentence once, however many servers it is about */
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void find(struct findings *f, const char *format, ...)
-{
-    char text[400];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    for (size_t i = 0; i < f->count; i++)
-        if (strcmp(f->told[i], text) == 0)
-            return;
-    if (f->count == TOLD_MAX)
-        return;
-    memcpy(f->told[f->count++], text, sizeof(text));
-    f->sink->warn(f->sink->ctx, text);
-}
 
 /* "192.0.2.25 port 25"; "any server's IPv4 port 25" */
 static void server_name(const struct config *c, const struct network *n, uint16_t port, char *out, size_t room)
@@ -82,14 +56,15 @@ static void compare_queue(struct findings *f, const struct fw_action *q)
     const struct config *c = f->config;
 
     if (q->fanout)
-        find(f, "the queue is chosen by CPU (fanout): a session's packets end up in different queues; take it out");
+        fw_find(f, "the queue is chosen by CPU (fanout): a session's packets end up in different queues; take it out");
     else if (q->first != c->queue_first || q->last != c->queue_last)
-        find(f, "packets go to queue %d to %d, and the daemon listens on %d to %d", q->first, q->last, c->queue_first,
-             c->queue_last);
+        fw_find(f, "packets go to queue %d to %d, and the daemon listens on %d to %d", q->first, q->last,
+                c->queue_first, c->queue_last);
     if (q->bypass && c->on_failure == FAIL_CLOSED)
-        find(f, "the queue rule has bypass: while no daemon listens, SMTP passes unguarded, and on-failure = closed");
+        fw_find(f,
+                "the queue rule has bypass: while no daemon listens, SMTP passes unguarded, and on-failure = closed");
     else if (!q->bypass && c->on_failure == FAIL_OPEN)
-        find(f, "the queue rule has no bypass: while no daemon listens, there is no SMTP, and on-failure = open");
+        fw_find(f, "the queue rule has no bypass: while no daemon listens, there is no SMTP, and on-failure = open");
 }
 
 static const char *packets_of(enum probe_kind probe)
@@ -104,25 +79,26 @@ static bool check_probe(struct findings *f, struct firewall *fw, const struct wa
     struct fw_result r = walk(fw, w, probe, false, false);
 
     if (r.flow != NULL)
-        find(f, "an offload (flow add) takes these connections past all rules: %s", r.flow->shown);
+        fw_find(f, "an offload (flow add) takes these connections past all rules: %s", r.flow->shown);
     if (r.queued) {
         compare_queue(f, &r.queue);
         if ((r.meta & f->config->marks.tag) == 0)
-            find(f, "no tag is set for packets %s %s before the queue (hook %s)", packets_of(probe), server, w->name);
+            fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", packets_of(probe), server,
+                    w->name);
         struct fw_result other = walk(fw, w, probe, false, true);
         if (!other.queued && !other.dropped && other.accepted != NULL)
-            find(f, "a rule in front of the queue may let packets %s %s pass: %s", packets_of(probe), server,
-                 other.accepted->shown);
+            fw_find(f, "a rule in front of the queue may let packets %s %s pass: %s", packets_of(probe), server,
+                    other.accepted->shown);
         if (other.flow != NULL && r.flow == NULL)
-            find(f, "an offload (flow add) may take these connections past all rules: %s", other.flow->shown);
+            fw_find(f, "an offload (flow add) may take these connections past all rules: %s", other.flow->shown);
         return true;
     }
     if (r.dropped)
         return true; /* somebody else refuses them: nothing passes */
     struct fw_result past = walk(fw, w, probe, true, false);
     if (past.queued && r.accepted != NULL) {
-        find(f, "a rule in front of the queue lets packets %s %s pass: %s", packets_of(probe), server,
-             r.accepted->shown);
+        fw_find(f, "a rule in front of the queue lets packets %s %s pass: %s", packets_of(probe), server,
+                r.accepted->shown);
         return true;
     }
     return false;
@@ -146,8 +122,8 @@ static void check_verdicts(struct findings *f, const struct firewall *fw)
     const struct marks *m = &f->config->marks;
 
     if (!somebody_tests(fw, false, m->condemned) || !somebody_tests(fw, true, m->condemned))
-        find(f, "no rule acts on the daemon's verdicts (mark 0x%08x): load all that `rcptwall rules` prints",
-             (unsigned)m->condemned);
+        fw_find(f, "no rule acts on the daemon's verdicts (mark 0x%08x): load all that `rcptwall rules` prints",
+                (unsigned)m->condemned);
 }
 
 /* Which bits may an action change? */
@@ -192,8 +168,8 @@ static void check_marks(struct findings *f, const struct firewall *fw)
                     matters = matters || rule->on[p] != MATCH_NO;
                 if (bits == 0 || !matters || (!ct && chain->hook == FW_PREROUTING))
                     continue;
-                find(f, "marks collide: this rule changes bits 0x%08x of the %s mark: %s", (unsigned)bits,
-                     ct ? "connection's" : "packet's", rule->shown);
+                fw_find(f, "marks collide: this rule changes bits 0x%08x of the %s mark: %s", (unsigned)bits,
+                        ct ? "connection's" : "packet's", rule->shown);
             }
         }
     }
@@ -210,11 +186,11 @@ static bool check_watch(struct findings *f, struct firewall *fw, const struct wa
     bool from = check_probe(f, fw, w, PROBE_SERVER, server);
     good = to && from;
     if (!to && !from)
-        find(f, "no rule sends packets of %s to the queue (hook %s): load what `rcptwall rules` prints", server,
-             w->name);
+        fw_find(f, "no rule sends packets of %s to the queue (hook %s): load what `rcptwall rules` prints", server,
+                w->name);
     else if (!to || !from)
-        find(f, "one direction is missing: packets %s %s don't come to the queue (hook %s)", to ? "from" : "to", server,
-             w->name);
+        fw_find(f, "one direction is missing: packets %s %s don't come to the queue (hook %s)", to ? "from" : "to",
+                server, w->name);
     return good;
 }
 
@@ -253,15 +229,15 @@ static bool read_rules(struct findings *f, struct firewall *fw, const struct fir
     const char *tables = fw->family == 4 ? text->iptables : text->ip6tables;
 
     if (text->nft != NULL && !firewall_read_nft(fw, text->nft, tables != NULL)) {
-        find(f, "what nft prints can't be read");
+        fw_find(f, "what nft prints can't be read");
         return false;
     }
     if (tables != NULL && !firewall_read_iptables(fw, tables, fw->family)) {
-        find(f, "what %s-save prints can't be read", fw->family == 4 ? "iptables" : "ip6tables");
+        fw_find(f, "what %s-save prints can't be read", fw->family == 4 ? "iptables" : "ip6tables");
         return false;
     }
     if (fw->out_of_memory)
-        find(f, "out of memory");
+        fw_find(f, "out of memory");
     return !fw->out_of_memory;
 }
 
@@ -308,4 +284,5 @@ void firewall_check(const struct config *c, const struct firewall_text *text, co
             check_server(&f, text, &server, name);
         }
     }
+    firewall_same(&f, text);
 }

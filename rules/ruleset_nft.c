@@ -7,6 +7,8 @@
 #include "rules/ruleset_nft.h"
 
 #include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
 
 static void print_head(const struct config *c, FILE *out)
 {
@@ -422,22 +424,64 @@ static void print_table(const struct nft_table *t)
         print_bridge_refusal(t);
     print_guard_hooks(t);
     print_keep_pass(t);
-    fputs("}\n", t->out);
+    fprintf(t->out,
+            "\n\t# No packet comes here. `rcptwall check` knows by it whether all this belongs to the configuration "
+            "still.\n"
+            "\tchain made_from {\n\t\treturn comment \"%s\"\n\t}\n}\n",
+            t->made_from);
+}
+
+static void print_tables(const struct config *c, const struct ruleset_plan *plan, const char *made_from, FILE *out)
+{
+    struct nft_table t = {.config = c, .plan = plan, .made_from = made_from, .out = out};
+
+    if ((c->hooks & (HOOK_FORWARD | HOOK_INPUT)) != 0)
+        print_table(&t);
+    t.bridge = true;
+    if ((c->hooks & HOOK_BRIDGE) != 0)
+        print_table(&t);
+}
+
+/* Of all lines but comments. */
+static void digest_lines(const char *text, char out[static RULESET_DIGEST])
+{
+    crypto_generichash_state state;
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    size_t len;
+
+    (void)crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+    for (; *text != '\0'; text += len) {
+        len = strcspn(text, "\n");
+        len += text[len] == '\n' ? 1 : 0;
+        if (text[strspn(text, "\t")] != '#')
+            (void)crypto_generichash_update(&state, (const uint8_t *)text, len);
+    }
+    (void)crypto_generichash_final(&state, hash, sizeof(hash));
+    sodium_bin2hex(out, RULESET_DIGEST, hash, (RULESET_DIGEST - 1) / 2);
 }
 
 bool ruleset_print_nft(const struct config *c, FILE *out)
 {
     struct ruleset_plan plan;
+    char made_from[RULESET_DIGEST], *text = NULL;
+    size_t size;
 
     if (!ruleset_plan_make(&plan, c))
         return false;
-    print_head(c, out);
-    if ((c->hooks & (HOOK_FORWARD | HOOK_INPUT)) != 0)
-        print_table(&(struct nft_table){.config = c, .plan = &plan, .out = out});
-    if ((c->hooks & HOOK_BRIDGE) != 0)
-        print_table(&(struct nft_table){.config = c, .plan = &plan, .bridge = true, .out = out});
+    FILE *memory = open_memstream(&text, &size);
+    bool good = memory != NULL;
+    if (good) {
+        print_tables(c, &plan, "", memory);
+        good = fclose(memory) == 0;
+    }
+    if (good) {
+        digest_lines(text, made_from);
+        print_head(c, out);
+        print_tables(c, &plan, made_from, out);
+    }
+    free(text);
     ruleset_plan_free(&plan);
-    return true;
+    return good;
 }
 
 void ruleset_remove_nft(bool bridge, FILE *out)

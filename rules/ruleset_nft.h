@@ -11,11 +11,15 @@ struct nft_table {
     const struct config *config;
     const struct ruleset_plan *plan;
     bool bridge;
+    const char *made_from;
     FILE *out;
 };
 
 /* ruleset_nft_sets.c: what the rules look things up in. */
 void ruleset_nft_print_sets(const struct nft_table *);
+
+/* Hexadecimal digits of a digest, and a NUL. */
+#define RULESET_DIGEST 17
 
 #define NFT_SET_NAME (TAG_NAME_MAX + 32)
 /* "nets4_inside"; "nets4in1_inside" for those that lie inside one network of another tag, and so on. */

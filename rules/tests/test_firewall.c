@@ -19,17 +19,32 @@
 static struct config config;
 
 struct heard {
-    char text[4096];
+    char text[4096]; /* what the walk found */
     size_t count;
+    char stale[4096]; /* that they aren't what `rcptwall rules` prints, which is said of every rule of ours that is
+                         spoilt */
+    size_t stale_count;
 };
+
+static bool is_stale(const char *text)
+{
+    static const char *const words[] = {"not as `rcptwall rules` prints", "was changed after it was loaded",
+                                        "was made from another", "left from another configuration", "the jump from"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(text, words[i]) != NULL)
+            return true;
+    return false;
+}
 
 static void hear(void *ctx, const char *text)
 {
     struct heard *h = ctx;
-    size_t used = strlen(h->text);
+    char *to = is_stale(text) ? h->stale : h->text;
+    size_t used = strlen(to);
 
-    snprintf(h->text + used, sizeof(h->text) - used, "%s\n", text);
-    h->count++;
+    snprintf(to + used, sizeof(h->text) - used, "%s\n", text);
+    *(is_stale(text) ? &h->stale_count : &h->count) += 1;
 }
 
 static char *load(const char *name)
@@ -92,6 +107,20 @@ static void check(const struct firewall_text *t, const struct edit *e)
     expect(&h, e);
 }
 
+/* Nothing at all, or that much about rules that aren't what they should be. */
+static void check_stale(const struct firewall_text *t, const char *what, const char *expected, size_t count)
+{
+    struct heard h = {.count = 0};
+    char *rest = NULL;
+
+    firewall_check(&config, t, &(struct firewall_sink){hear, &h});
+    if (h.stale_count != count)
+        fail_msg("%s: %zu findings:\n%s", what, h.stale_count, h.stale);
+    for (char *line = strtok_r(h.stale, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (strstr(line, expected) == NULL)
+            fail_msg("%s: %s", what, line);
+}
+
 static void whole_sets(void **state)
 {
     struct firewall_text nft = {.nft = load("routed.json")};
@@ -103,11 +132,17 @@ static void whole_sets(void **state)
     check(&nft, &nothing);
     check(&tables, &nothing);
     check(&both, &nothing);
+    check_stale(&nft, "routed.json", "", 0);
+    check_stale(&tables, "iptables.save", "", 0);
+    check_stale(&both, "office.json", "", 0);
     free(nft.nft);
     nft.nft = load("bridge.json");
+    check_stale(&nft, "bridge.json", "table bridge rcptwall is left from another configuration", 1);
     check(&nft, &(struct edit){"bridge", "forward, input", false, "no rule sends packets of", 4});
     config.hooks = HOOK_BRIDGE;
     check(&nft, &nothing);
+    check_stale(&nft, "bridge.json", "", 0);
+    check_stale(&tables, "iptables.save", "not as `rcptwall rules` prints", 2);
     check(&tables, &nothing); /* with br_netfilter, bridged packets come by in FORWARD */
     nft.nft = edited(nft.nft, "\"hook\": \"forward\"", "\"hook\": \"input\"", false);
     check(&nft, &(struct edit){"", "", false, "no rule sends packets of", 2});
@@ -232,6 +267,101 @@ static void iptables_edits(void **state)
     }
 }
 
+/* A word of the configuration is another one than when the rules were loaded. */
+static void stale_configurations(void **state)
+{
+    struct firewall_text nft = {.nft = load("routed.json")};
+    struct firewall_text tables = {.iptables = load("iptables.save"), .ip6tables = load("ip6tables.save")};
+    struct policy_tag *outside = &config.policy->tags[config.policy->outside];
+
+    (void)state;
+    outside->ban_for_s = 60;
+    check_stale(&nft, "ban-for", "table inet rcptwall was made from another configuration", 1);
+    check_stale(&tables, "ban-for", "security RCPTWALL-Q-CLIENT, security RCPTWALL-Q-SERVER. The configuration", 2);
+    outside->ban_for_s = 3600;
+    outside->ban_after = 0;
+    check_stale(&nft, "ban-after", "was made from another configuration", 1);
+    check_stale(&tables, "ban-after", "filter RCPTWALL-CONDEMNED, security RCPTWALL-Q-CLIENT", 2);
+    outside->ban_after = 3;
+    config.policy->networks[0].prefix = 9;
+    check_stale(&nft, "networks", "was made from another configuration", 1);
+    check_stale(&tables, "networks", "iptables: not as `rcptwall rules` prints", 1); /* IPv4 only */
+    config.policy->networks[0].prefix = 8;
+    config.hooks = HOOK_FORWARD;
+    check_stale(&nft, "hooks", "was made from another configuration", 1);
+    config.hooks = HOOK_FORWARD | HOOK_INPUT;
+    config.on_failure = FAIL_OPEN;
+    check_stale(&nft, "on-failure", "was made from another configuration", 1);
+    check_stale(&tables, "on-failure", "security RCPTWALL-JUDGE", 2);
+    config.on_failure = FAIL_CLOSED;
+    check_stale(&nft, "as it was", "", 0);
+    check_stale(&tables, "as it was", "", 0);
+    firewall_text_free(&nft);
+    firewall_text_free(&tables);
+}
+
+/* Somebody has changed our table since it was loaded. */
+static void stale_nft(void **state)
+{
+    static const struct edit edits[] = {
+        {"{\"prefix\": {\"addr\": \"10.0.0.0\", \"len\": 8}}", "{\"prefix\": {\"addr\": \"10.0.0.0\", \"len\": 9}}",
+         false, "set nets4_inside", 1},
+        {"{\"prefix\": {\"addr\": \"10.0.0.0\", \"len\": 8}}",
+         "{\"prefix\": {\"addr\": \"10.128.0.0\", \"len\": 9}}, {\"range\": [\"10.0.0.0\", \"10.127.255.255\"]}", false,
+         NULL, 0},
+        {"{\"prefix\": {\"addr\": \"10.0.0.0\", \"len\": 8}}",
+         "{\"prefix\": {\"addr\": \"10.0.0.0\", \"len\": 8}}, \"11.0.0.1\"", false, "set nets4_inside", 1},
+        {"\"elem\": [25]", "\"elem\": [25, 26]", false, "set ports", 1},
+        {"\"elem\": [25]", "\"elem\": [{\"range\": [25, 27]}]", false, "set ports", 1},
+        {"\"elem\": [\"192.0.2.25\"]", "\"elem\": []", false, "set servers4", 1},
+        {"\"reject\": {\"type\": \"tcp reset\"}", "\"accept\": null", false, "chain condemned", 1},
+        {"{\"goto\": {\"target\": \"disarmed\"}}", "{\"goto\": {\"target\": \"judge\"}}", false, "chain from_client",
+         1},
+        {HEAD, RULE(GUARD, "{\"accept\": null}") HEAD, false, "chain guard", 1},
+        {"\"chain\": \"keep_pass\"", "\"chain\": \"elsewhere\"", true, "chain keep_pass", 1},
+        {"\"name\": \"keep_pass\"", "\"name\": \"elsewhere\"", true, "chain elsewhere", 1},
+        {"{\"chain\": {\"family\": \"inet\", \"table\": \"rcptwall\", \"name\": \"keep_pass\"", "{\"x\": {\"x\": \"\"",
+         false, "a chain is missing", 1},
+        {"\"comment\": \"", "\"comment\": \"0", true, "was made from another configuration", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct firewall_text t = {.nft = edited(load("routed.json"), edits[i].from, edits[i].to, edits[i].all)};
+        check_stale(&t, edits[i].to, edits[i].expected, edits[i].count);
+        firewall_text_free(&t);
+    }
+}
+
+static void stale_iptables(void **state)
+{
+    static const struct edit edits[] = {
+        {"-s 10.0.0.0/8", "-s 10.0.0.0/9", false,
+         "not as `rcptwall rules` prints them for this configuration: mangle RCPTWALL-CLIENT.", 1},
+        {"-A FORWARD -j RCPTWALL-CONDEMNED\n", "", false,
+         "the jump from FORWARD to RCPTWALL-CONDEMNED is missing in iptables's table filter", 1},
+        {"-A FORWARD -j RCPTWALL-CONDEMNED\n", "-A FORWARD -m comment --comment \"x y\" -j RCPTWALL-CONDEMNED\n", false,
+         NULL, 0},
+        {"-A POSTROUTING -j RCPTWALL-PASS\n", "-A POSTROUTING -j RCPTWALL-PASS\n-A PREROUTING -j RCPTWALL-PASS\n",
+         false, "this configuration: mangle PREROUTING.", 1},
+        {"-A RCPTWALL-JUDGE -j NFQUEUE", "-A RCPTWALL-JUDGE -s 198.51.100.66 -j ACCEPT\n-A RCPTWALL-JUDGE -j NFQUEUE",
+         false, "security RCPTWALL-JUDGE.", 1},
+        {"--timeout 3600", "--timeout 60", false, "security RCPTWALL-Q-CLIENT.", 1},
+        {":RCPTWALL-PASS - [0:0]\n", ":RCPTWALL-PASS - [0:0]\n:RCPTWALL-OLD - [0:0]\n", false, "mangle RCPTWALL-OLD.",
+         1},
+        {"0x7000000", "0x07000000", true, NULL, 0},
+        {"-p tcp -m tcp --tcp-flags", "-p tcp --tcp-flags", true, NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct firewall_text t = {.iptables = edited(load("iptables.save"), edits[i].from, edits[i].to, edits[i].all),
+                                  .ip6tables = load("ip6tables.save")};
+        check_stale(&t, edits[i].to, edits[i].expected, edits[i].count);
+        firewall_text_free(&t);
+    }
+}
+
 /* Cut anywhere, or with a byte changed: read or refused, nothing else. */
 static void broken_texts(void **state)
 {
@@ -284,9 +414,8 @@ static int free_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_sets),
-        cmocka_unit_test(nft_edits),
-        cmocka_unit_test(iptables_edits),
+        cmocka_unit_test(whole_sets),           cmocka_unit_test(nft_edits), cmocka_unit_test(iptables_edits),
+        cmocka_unit_test(stale_configurations), cmocka_unit_test(stale_nft), cmocka_unit_test(stale_iptables),
         cmocka_unit_test(broken_texts),
     };
 
