@@ -95,7 +95,6 @@ static uint32_t *bucket_of(struct alerts *a, const struct source *s)
 static void start_interval(struct alerts *a, uint32_t i, struct mono now)
 {
     struct slot *s = &a->slots[i];
-    s->count = 0;
     s->until = mono_add(now, a->interval_ns);
     s->after = NOBODY;
     if (a->last == NOBODY)
@@ -115,6 +114,22 @@ static void forget(struct alerts *a, uint32_t i)
     a->free_head = i;
 }
 
+/* A ban that wasn't told yet stays the one that is shown. */
+static void gather(struct slot *s, const struct event *ev)
+{
+    s->count++;
+    if (s->count == 1 || s->latest.ban_for_s == 0)
+        memcpy(&s->latest, ev, event_size(ev));
+}
+
+static bool show_gathered(struct alerts *a, struct slot *s)
+{
+    if (!a->show(a->ctx, &s->latest, s->count))
+        return false;
+    s->count = 0;
+    return true;
+}
+
 void alerts_take(struct alerts *a, const struct event *ev, struct mono now)
 {
     alerts_tick(a, now);
@@ -123,8 +138,9 @@ void alerts_take(struct alerts *a, const struct event *ev, struct mono now)
     while (i != NOBODY && memcmp(&a->slots[i].source, &source, sizeof source) != 0)
         i = a->slots[i].chain;
     if (i != NOBODY) {
-        a->slots[i].count++;
-        memcpy(&a->slots[i].latest, ev, event_size(ev));
+        gather(&a->slots[i], ev);
+        if (ev->ban_for_s > 0)
+            show_gathered(a, &a->slots[i]);
         return;
     }
     if (a->free_head == NOBODY) {
@@ -135,9 +151,11 @@ void alerts_take(struct alerts *a, const struct event *ev, struct mono now)
     a->free_head = a->slots[i].chain;
     a->slots[i].source = source;
     a->slots[i].chain = *bucket;
+    a->slots[i].count = 0;
     *bucket = i;
     start_interval(a, i, now);
-    a->show(a->ctx, ev, 1);
+    if (!a->show(a->ctx, ev, 1))
+        gather(&a->slots[i], ev);
 }
 
 /* The slot whose interval ends first is taken off the order. */
@@ -158,20 +176,22 @@ void alerts_tick(struct alerts *a, struct mono now)
         if (s->count == 0) {
             forget(a, i);
         } else {
-            a->show(a->ctx, &s->latest, s->count);
+            show_gathered(a, s);
             start_interval(a, i, now);
         }
     }
 }
 
-void alerts_flush(struct alerts *a)
+uint64_t alerts_flush(struct alerts *a)
 {
+    uint64_t left = 0;
     while (a->first != NOBODY) {
         uint32_t i = take_first(a);
-        if (a->slots[i].count > 0)
-            a->show(a->ctx, &a->slots[i].latest, a->slots[i].count);
+        if (a->slots[i].count > 0 && !show_gathered(a, &a->slots[i]))
+            left += a->slots[i].count;
         forget(a, i);
     }
+    return left;
 }
 
 bool alerts_next(const struct alerts *a, struct mono *out)

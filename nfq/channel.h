@@ -66,9 +66,10 @@ struct reporter_settings {
     int64_t interval_ns;           /* repeats are gathered over this; 0: every one is told */
 };
 
-/* What the reporter could not tell, since it was started. */
+/* What the reporter could not tell, since it was started; and what it holds back just now. */
 struct reporter_losses {
-    uint64_t events, alerts_gathered_out, file_lines, malformed;
+    uint64_t events, alerts_gathered_out, file_lines, syslog_lines, malformed;
+    uint64_t syslog_waiting;
 };
 
 enum message_kind {

@@ -5,7 +5,9 @@
 #include "kmod-free/report/event_line.h"
 #include "nfq/alerts.h"
 #include "nfq/channel.h"
+#include "nfq/event_file.h"
 #include "nfq/sandbox.h"
+#include "nfq/syslog_out.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,7 +23,8 @@
 
 #define SOURCES          1024
 #define LINE_MAX_BYTES   4096
-#define FILE_BUFFER      (64 * 1024)
+/* How long it waits at the end for a syslog that is away. Less than the supervisor waits for it. */
+#define LAST_WORDS_NS    (2 * NS_PER_S)
 /* Messages of one channel that are handled before the other one is looked at. */
 #define MESSAGES_A_ROUND 256
 /* How long it may go on after the supervisor died, in seconds. */
@@ -31,15 +34,14 @@ struct reporter {
     const struct reporter_setup *setup;
     struct alerts *alerts;
     struct reporter_settings settings;
-    int event_file;         /* -1: none */
+    struct syslog_out *out;
+    struct event_file file;
     uint8_t key[ALERTS_KEY_BYTES];
-    struct mono complained; /* when what was lost was told the last time */
-    struct mono accounted;  /* when the supervisor was told */
+    struct mono complained;            /* when what was lost was told the last time */
+    struct mono accounted;             /* when the supervisor was told */
     struct reporter_losses told, lost; /* since the start: told people, and in all */
     struct channel back;
-    bool file_broken; /* the last write failed: told already; and perhaps in the middle of a line */
-    char buffer[FILE_BUFFER];
-    size_t used;
+    bool file_broken; /* the last write failed: told already */
 };
 
 static struct mono mono_now(void)
@@ -49,45 +51,29 @@ static struct mono mono_now(void)
     return (struct mono){t.tv_sec * NS_PER_S + t.tv_nsec};
 }
 
-/* To syslog; with the facility of now, which may not be the one of openlog. */
-__attribute__((format(printf, 3, 4))) static void say(const struct reporter *r, int level, const char *format, ...)
+/* To syslog; with the facility of now. false: lost, and counted. */
+__attribute__((format(printf, 3, 4))) static bool say(struct reporter *r, int level, const char *format, ...)
 {
+    char line[LINE_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    vsyslog(r->settings.facility | level, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    bool told = syslog_out_put(r->out, SYSLOG_OUT_WORD, r->settings.facility | level, line);
+    r->lost.syslog_lines += !told;
+    return told;
 }
 
 /* ---- event file ---- */
 
-static bool write_all(int fd, const char *at, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static void file_flush(struct reporter *r)
 {
-    if (r->used == 0)
-        return;
-    bool good = (!r->file_broken || write_all(r->event_file, "\n", 1)) &&
-                write_all(r->event_file, r->buffer, r->used);
-    if (!good) {
-        for (size_t i = 0; i < r->used; i++)
-            r->lost.file_lines += r->buffer[i] == '\n';
-        if (!r->file_broken)
-            say(r, LOG_ERR, "event file: %s; events are lost until it can be written again", strerror(errno));
-    }
+    bool good = event_file_flush(&r->file);
+    if (!good && !r->file_broken)
+        say(r, LOG_ERR,
+            "event file: %s; events wait until it can be written again, and are lost when they are too many",
+            strerror(r->file.error));
     r->file_broken = !good;
-    r->used = 0;
 }
 
 static void file_put(struct reporter *r, const struct event *ev)
@@ -96,32 +82,25 @@ static void file_put(struct reporter *r, const struct event *ev)
     char *line = json != NULL ? json_dumps(json, EVENT_JSON_FLAGS) : NULL;
     json_decref(json);
     if (line == NULL) {
-        r->lost.file_lines++;
+        r->file.lost++;
         return;
     }
-    size_t len = strlen(line);
-    if (r->used + len + 1 > sizeof r->buffer)
-        file_flush(r);
-    if (len + 1 <= sizeof r->buffer) {
-        memcpy(r->buffer + r->used, line, len);
-        r->buffer[r->used + len] = '\n';
-        r->used += len + 1;
-    } else {
-        r->lost.file_lines++;
-    }
+    event_file_put(&r->file, bytes_str(line));
     free(line);
 }
 
 /* ---- syslog ---- */
 
-static void show_alert(void *ctx, const struct event *ev, uint64_t count)
+static bool show_alert(void *ctx, const struct event *ev, uint64_t count)
 {
     const struct reporter *r = ctx;
     char line[LINE_MAX_BYTES];
     event_to_line(ev, count, line, sizeof line);
-    say(r, r->settings.alert_level, "%s", line);
+    if (!syslog_out_put(r->out, SYSLOG_OUT_ALERT, r->settings.facility | r->settings.alert_level, line))
+        return false;
     if (r->setup->echo)
         fprintf(stderr, "%s\n", line);
+    return true;
 }
 
 /* Also where every alert is wanted singly, not every lost one is. */
@@ -132,19 +111,29 @@ static int64_t complaint_interval(const struct reporter *r)
 
 static void complain_of(struct reporter *r, int level, const char *what, const char *why, uint64_t lost, uint64_t *told)
 {
-    if (lost == *told)
+    if (lost == *told || !say(r, level, "%s=%llu%s", what, (unsigned long long)(lost - *told), why))
         return;
-    say(r, level, "%s=%llu%s", what, (unsigned long long)(lost - *told), why);
     *told = lost;
     r->complained = mono_now();
 }
 
-/* What couldn't be told, once an interval at most. */
-static void complain(struct reporter *r, bool at_once)
+static void count_losses(struct reporter *r)
 {
     r->lost.alerts_gathered_out += alerts_take_overflow(r->alerts);
-    if (!at_once && mono_before(mono_now(), mono_add(r->complained, complaint_interval(r))))
+    r->lost.file_lines = r->file.lost;
+    r->lost.syslog_waiting = syslog_out_waiting(r->out);
+}
+
+/* What couldn't be told, once an interval at most, and when all that could wait was told. */
+static void complain(struct reporter *r, bool at_once)
+{
+    count_losses(r);
+    if (!at_once &&
+        (r->lost.syslog_waiting > 0 || mono_before(mono_now(), mono_add(r->complained, complaint_interval(r)))))
         return;
+    /* first: the next ones may be lost, too */
+    complain_of(r, LOG_ERR, "lost lines for syslog", ": it could not be reached, or was too slow",
+                r->lost.syslog_lines + syslog_out_refused(r->out), &r->told.syslog_lines);
     complain_of(r, LOG_WARNING, "lost events", ": they came faster than they could be told", r->lost.events,
                 &r->told.events);
     complain_of(r, LOG_WARNING, "suppressed alerts", ": more sources at a time than are listed singly",
@@ -160,14 +149,16 @@ static void account(struct reporter *r)
     if (mono_before(now, mono_add(r->accounted, NS_PER_S)))
         return;
     r->accounted = now;
-    channel_send(&r->back, MESSAGE_LOSSES, &r->lost, sizeof r->lost);
+    struct reporter_losses lost = r->lost;
+    lost.syslog_lines += syslog_out_refused(r->out);
+    channel_send(&r->back, MESSAGE_LOSSES, &lost, sizeof lost);
 }
 
 /* ---- messages ---- */
 
 static void take_event(struct reporter *r, const struct event *ev)
 {
-    if (r->event_file >= 0)
+    if (r->file.fd >= 0)
         file_put(r, ev);
     if (ev->kind != EVENT_ALERT)
         return;
@@ -175,7 +166,7 @@ static void take_event(struct reporter *r, const struct event *ev)
     if (r->settings.interval_ns > 0)
         alerts_take(r->alerts, ev, mono_now());
     else
-        show_alert(r, ev, 1);
+        r->lost.syslog_lines += !show_alert(r, ev, 1);
 }
 
 static bool begin_gathering(struct reporter *r)
@@ -187,16 +178,13 @@ static bool begin_gathering(struct reporter *r)
 /* What was gathered is told as it was meant; the file that is left is complete. */
 static void take_settings(struct reporter *r, const struct reporter_settings *settings, int event_file)
 {
-    file_flush(r);
-    if (r->event_file >= 0)
-        close(r->event_file);
-    r->event_file = event_file;
+    event_file_replace(&r->file, event_file);
     r->file_broken = false;
     if (settings->interval_ns == r->settings.interval_ns) {
         r->settings = *settings;
         return;
     }
-    alerts_flush(r->alerts);
+    r->lost.syslog_lines += alerts_flush(r->alerts);
     complain(r, true);
     alerts_free(r->alerts);
     r->settings = *settings;
@@ -276,46 +264,77 @@ static void set_signals(void)
 
 static int wait_ms(const struct reporter *r, struct mono now)
 {
-    struct mono next;
-    if (!alerts_next(r->alerts, &next) || !mono_before(next, mono_add(now, NS_PER_S)))
-        return 1000;
+    struct mono next, limit = mono_add(now, NS_PER_S);
+    if (syslog_out_waiting(r->out) > 0 && syslog_out_fd(r->out) < 0)
+        limit = mono_add(now, SYSLOG_OUT_RETRY_NS);
+    if (!alerts_next(r->alerts, &next) || !mono_before(next, limit))
+        next = limit;
     return mono_before(now, next) ? (int)((next.ns - now.ns) / NS_PER_MS) + 1 : 0;
+}
+
+/* Until nobody is left who could send something. false: it can't go on. */
+static bool run(struct reporter *r)
+{
+    struct pollfd fds[3] = {
+        {.fd = r->setup->events, .events = POLLIN}, {.fd = r->setup->texts, .events = POLLIN}, {.events = POLLOUT}};
+    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+        fds[2].fd = syslog_out_fd(r->out);
+        int n = poll(fds, 3, wait_ms(r, mono_now()));
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0 && fds[1].revents != 0 && !drain_texts(r))
+            fds[1].fd = -1; /* poll passes it over */
+        if (n > 0 && fds[0].revents != 0 && !drain_events(r))
+            fds[0].fd = -1;
+        alerts_tick(r->alerts, mono_now());
+        file_flush(r);
+        syslog_out_push(r->out, mono_now());
+        complain(r, false);
+        account(r);
+    }
+    return true;
+}
+
+/* Tells the rest; a syslog that is away may yet come back, but not for long. */
+static void finish(struct reporter *r)
+{
+    struct mono give_up = mono_add(mono_now(), LAST_WORDS_NS);
+    r->lost.syslog_lines += alerts_flush(r->alerts);
+    file_flush(r);
+    event_file_end(&r->file);
+    complain(r, true);
+    syslog_out_push(r->out, mono_now());
+    while (syslog_out_waiting(r->out) > 0 && mono_before(mono_now(), give_up)) {
+        struct pollfd p = {.fd = syslog_out_fd(r->out), .events = POLLOUT};
+        (void)poll(&p, 1, (int)(SYSLOG_OUT_RETRY_NS / NS_PER_MS));
+        syslog_out_push(r->out, mono_now());
+    }
+    if (syslog_out_waiting(r->out) > 0)
+        fprintf(stderr, "rcptwall: syslog: %s; the last %zu lines are lost\n", syslog_out_trouble(r->out),
+                syslog_out_waiting(r->out));
 }
 
 int reporter_run(const struct reporter_setup *setup)
 {
     static struct reporter r;
     char ident[32];
-    r = (struct reporter){
-        .setup = setup, .settings = setup->settings, .event_file = setup->event_file, .back = {.fd = setup->texts}};
-    set_signals();
     snprintf(ident, sizeof ident, "rcptwall[%d]", (int)setup->supervisor);
-    tzset(); /* syslog(3) needs it, and can't read it any more behind the next step but one */
-    openlog(ident, LOG_NDELAY, setup->settings.facility);
+    r = (struct reporter){
+        .setup = setup, .settings = setup->settings, .file = {.fd = setup->event_file}, .back = {.fd = setup->texts}};
+    set_signals();
+    tzset(); /* the time of day needs it, and can't read it any more behind the walls */
     randombytes_buf(r.key, sizeof r.key);
-    if (!begin_gathering(&r))
+    r.out = syslog_out_new(SYSLOG_OUT_PATH, ident);
+    if (r.out == NULL || !begin_gathering(&r))
         return 1;
     if (sandbox_enter(SANDBOX_REPORTER, NULL, 0) < 0) {
-        syslog(LOG_ERR, "the reporter can't build its sandbox");
+        say(&r, LOG_ERR, "the reporter can't build its sandbox");
         return 1;
     }
-    struct pollfd fds[2] = {{.fd = setup->events, .events = POLLIN}, {.fd = setup->texts, .events = POLLIN}};
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        int n = poll(fds, 2, wait_ms(&r, mono_now()));
-        if (n < 0 && errno != EINTR)
-            return 1;
-        if (n > 0 && fds[1].revents != 0 && !drain_texts(&r))
-            fds[1].fd = -1; /* poll passes it over */
-        if (n > 0 && fds[0].revents != 0 && !drain_events(&r))
-            fds[0].fd = -1;
-        alerts_tick(r.alerts, mono_now());
-        file_flush(&r);
-        complain(&r, false);
-        account(&r);
-    }
-    alerts_flush(r.alerts);
-    complain(&r, true);
+    if (!run(&r))
+        return 1;
+    finish(&r);
     alerts_free(r.alerts);
-    closelog();
+    syslog_out_free(r.out);
     return 0;
 }

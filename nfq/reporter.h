@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reporter - the process that tells people: alerts to syslog, events to the event
- * file. It is a process of its own because both can block for as long as they like
- * (a full disk, a stuck syslog), and neither a verdict nor a RST may wait for that.
+ * file. It is a process of its own because both can take as long as they like
+ * (a full disk, a slow one), and neither a verdict nor a RST may wait for that. Neither of
+ * them holds up the other; what either won't have now is held back, and what is too much is counted.
  * New settings, and a new event file, come over `texts`; what was lost goes back there.
  */
 #ifndef RCPTWALL_REPORTER_H

@@ -109,8 +109,10 @@ static void put_sums(json_t *o, const struct status_facts *f)
     put_count(losses, "events", lost);
     put_count(losses, "alerts_not_singly", f->summary.losses.alerts_gathered_out);
     put_count(losses, "event_file_lines", f->summary.losses.file_lines);
+    put_count(losses, "syslog_lines", f->summary.losses.syslog_lines);
     put_count(losses, "malformed_messages", f->summary.losses.malformed);
     put(o, "lost", losses);
+    put_count(o, "syslog_waiting", f->summary.losses.syslog_waiting);
 }
 
 static void put_started(json_t *o, struct wall at)

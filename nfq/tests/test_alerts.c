@@ -20,18 +20,24 @@ struct log {
     uint64_t alerts;
     uint64_t last_count;
     uint16_t last_port;
+    unsigned bans; /* lines with one */
     struct ip_addr last_addr;
+    bool away; /* nothing can be told */
 };
 
-static void show(void *ctx, const struct event *ev, uint64_t count)
+static bool show(void *ctx, const struct event *ev, uint64_t count)
 {
     struct log *log = ctx;
+    if (log->away)
+        return false;
     log->lines++;
     log->alerts += count;
     log->last_count = count;
     log->last_port = ev->client.port;
+    log->bans += ev->ban_for_s > 0;
     log->last_addr = ev->client.addr;
     assert_true(event_valid(ev, event_size(ev)));
+    return true;
 }
 
 static struct event alert_from(const char *addr, uint16_t port)
@@ -175,7 +181,7 @@ static void every_alert_is_shown_or_counted_once(void **state)
     struct log log = {0};
     struct alerts *a = alerts_new(16, INTERVAL, key, show, &log);
     uint32_t random = 12345;
-    uint64_t taken = 0, overflow = 0;
+    uint64_t taken = 0, overflow = 0, bans = 0;
     int64_t now = 0;
     char addr[32];
     for (int i = 0; i < 200000; i++) {
@@ -183,16 +189,74 @@ static void every_alert_is_shown_or_counted_once(void **state)
         now += (random >> 20) % 1000 == 0 ? 30 : (random >> 8) % 8 == 0;
         snprintf(addr, sizeof addr, "198.51.100.%u", (random >> 16) % 24);
         struct event ev = alert_from(addr, 1);
+        ev.ban_for_s = (random >> 12) % 512 == 0 ? 60 : 0;
+        bans += ev.ban_for_s > 0;
+        log.away = (i / 5000) % 3 == 1;
         alerts_take(a, &ev, at_s(now));
         taken++;
         if (i % 1000 == 0)
             overflow += alerts_take_overflow(a);
     }
-    alerts_flush(a);
-    overflow += alerts_take_overflow(a);
+    overflow += alerts_flush(a) + alerts_take_overflow(a);
     assert_int_equal(log.alerts + overflow, taken);
     assert_true(overflow > 0);
-    assert_true(log.lines <= 2 * 16 * (uint64_t)(now / 60 + 1));
+    assert_true(log.lines <= 2 * 16 * (uint64_t)(now / 60 + 1) + bans);
+    alerts_free(a);
+}
+
+static void a_ban_is_shown_at_once_with_what_was_gathered(void **state)
+{
+    (void)state;
+    struct log log = {0};
+    struct alerts *a = alerts_new(8, INTERVAL, key, show, &log);
+    struct event ev = alert_from("198.51.100.2", 1), ban = ev;
+    ban.ban_for_s = 3600;
+    alerts_take(a, &ev, at_s(0));
+    alerts_take(a, &ev, at_s(1));
+    alerts_take(a, &ban, at_s(2));
+    assert_int_equal(log.lines, 2);
+    assert_int_equal(log.last_count, 2);
+    assert_int_equal(log.bans, 1);
+    alerts_take(a, &ev, at_s(3)); /* gathered as ever, and the interval ends when it would have */
+    assert_int_equal(log.lines, 2);
+    alerts_tick(a, at_s(59));
+    assert_int_equal(log.lines, 2);
+    alerts_tick(a, at_s(60));
+    assert_int_equal(log.lines, 3);
+    assert_int_equal(log.last_count, 1);
+    assert_int_equal(log.bans, 1);
+    assert_int_equal(alerts_flush(a), 0);
+    alerts_free(a);
+}
+
+static void what_cannot_be_told_now_is_gathered_and_told_later(void **state)
+{
+    (void)state;
+    struct log log = {.away = true};
+    struct alerts *a = alerts_new(8, INTERVAL, key, show, &log);
+    struct event ev = alert_from("198.51.100.2", 1), other = alert_from("198.51.100.3", 2), ban = ev;
+    ban.ban_for_s = 60;
+    alerts_take(a, &ev, at_s(0));
+    alerts_take(a, &other, at_s(1));
+    alerts_take(a, &ban, at_s(30));
+    alerts_take(a, &ev, at_s(31)); /* comes behind the ban, which is what must be told */
+    alerts_tick(a, at_s(61));
+    alerts_tick(a, at_s(121));
+    assert_int_equal(log.lines, 0);
+    log.away = false;
+    alerts_tick(a, at_s(180));
+    assert_int_equal(log.lines, 0);
+    alerts_tick(a, at_s(181)); /* the intervals of both are over */
+    assert_int_equal(log.lines, 2);
+    assert_int_equal(log.alerts, 4);
+    assert_int_equal(log.bans, 1);
+    assert_int_equal(alerts_take_overflow(a), 0);
+    /* at the end, what still can't be told is counted */
+    log.away = true;
+    alerts_take(a, &ev, at_s(182));
+    alerts_take(a, &ev, at_s(183));
+    assert_int_equal(alerts_flush(a), 2);
+    assert_int_equal(alerts_flush(a), 0);
     alerts_free(a);
 }
 
@@ -204,6 +268,8 @@ int main(void)
         cmocka_unit_test(what_differs_is_not_gathered_together),
         cmocka_unit_test(an_ipv6_source_is_its_64),
         cmocka_unit_test(memory_is_fixed_and_what_does_not_fit_is_counted),
+        cmocka_unit_test(a_ban_is_shown_at_once_with_what_was_gathered),
+        cmocka_unit_test(what_cannot_be_told_now_is_gathered_and_told_later),
         cmocka_unit_test(every_alert_is_shown_or_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
