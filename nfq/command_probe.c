@@ -29,7 +29,7 @@ static const char help[] =
     "MAIL, RCPT and RSET; DATA is never sent, so no mail comes of it.\n"
     "\n"
     "      --from ADDRESS           the sender\n"
-    "      --to ADDRESS             a recipient in a domain that isn't the server's\n"
+    "      --to ADDRESS             a recipient in a domain that isn't the server's (one that is its own is refused)\n"
     "      --local DOMAIN           a domain of the server's (default: as it calls itself)\n"
     "      --tls no                 without TLS: the only way so far\n"
     "      --pause MS               between two sessions (250)\n"
@@ -294,6 +294,24 @@ static void show(const struct probe *p, const char *name, const char *mail, cons
     json_decref(o);
 }
 
+/* What the server takes for itself proves nothing. host: what it calls itself. false: one line was printed. */
+static bool to_elsewhere(const struct probe *p, const char *host)
+{
+    const char *to = p->o->to.domain;
+
+    if (p->o->local != NULL && probe_domain_own(to, p->o->local)) {
+        fprintf(stderr, "rcptwall probe: --to %s is the server's own (--local %s); name a recipient elsewhere\n", to,
+                p->o->local);
+        return false;
+    }
+    if (probe_domain_own(to, host)) {
+        fprintf(stderr, "rcptwall probe: --to %s is the server's own (it calls itself %s); name a recipient elsewhere\n",
+                to, host);
+        return false;
+    }
+    return true;
+}
+
 /* First, what the server calls itself, and whether it takes mail for anybody. false: one line was printed. */
 static bool introduce(struct probe *p)
 {
@@ -318,7 +336,7 @@ static bool introduce(struct probe *p)
         return false;
     }
     p->any_mailbox = r.outcome.rcpt >= 200 && r.outcome.rcpt < 300;
-    return true;
+    return to_elsewhere(p, r.host);
 }
 
 static void ask_form(struct probe *p, size_t form)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <strings.h>
 
 /*
  * In the templates: %u %d user and domain of the recipient, %f the sender, %v the sender's user, %l a local domain,
@@ -59,6 +60,15 @@ bool probe_domain_valid(const char *text)
         if (!plain_char(text[i]))
             return false;
     return true;
+}
+
+bool probe_domain_own(const char *domain, const char *own)
+{
+    size_t len = strlen(domain), own_len = strlen(own);
+
+    if (own_len < len || (own_len > len && own[own_len - len - 1] != '.'))
+        return false;
+    return strcasecmp(domain, own + own_len - len) == 0;
 }
 
 bool probe_address_parse(const char *text, struct probe_address *out)

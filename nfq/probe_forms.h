@@ -20,6 +20,12 @@ RW_CHECK bool probe_address_parse(const char *text, struct probe_address *out);
 /* Letters, digits, dots and hyphens, not empty. */
 RW_CHECK bool probe_domain_valid(const char *text);
 
+/*
+ * Does mail to that domain stay where the server's own domain is? It is the same, or one that this is below
+ * (example.org of mail.example.org). own may be empty: no.
+ */
+RW_CHECK bool probe_domain_own(const char *domain, const char *own);
+
 struct probe_subject {
     struct probe_address from, to;
     char local[PROBE_DOMAIN_MAX];   /* a domain of the server's */

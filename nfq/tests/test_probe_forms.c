@@ -21,6 +21,17 @@ static void only_plain_addresses_are_taken(void **state)
     assert_string_equal(a.domain, "mail-1.example.org");
 }
 
+static void a_domain_is_own_if_the_servers_name_lies_in_it(void **state)
+{
+    (void)state;
+    assert_true(probe_domain_own("example.org", "example.org"));
+    assert_true(probe_domain_own("EXAMPLE.org", "mail.Example.org"));
+    assert_false(probe_domain_own("ample.org", "example.org"));
+    assert_false(probe_domain_own("lists.example.org", "example.org")); /* may be somebody else's */
+    assert_false(probe_domain_own("another.example", "mail.example.org"));
+    assert_false(probe_domain_own("example.org", ""));
+}
+
 static struct probe_subject subject(void)
 {
     struct probe_subject s = {.local = "local.example", .literal = "[192.0.2.25]"};
@@ -101,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_plain_addresses_are_taken),
+        cmocka_unit_test(a_domain_is_own_if_the_servers_name_lies_in_it),
         cmocka_unit_test(forms_are_written),
         cmocka_unit_test(the_longest_parts_fit_every_form),
         cmocka_unit_test(verdicts),

@@ -22,6 +22,8 @@ MTA_NAMES="exim sendmail opensmtpd postfix"
 MTA_CACHE=${MTA_CACHE:-build/mta}
 # After so many commands that it can't read, Exim ends the session; its own default is 3.
 MTA_EXIM_ERRORS=1000
+# Lines for Exim's main configuration; what else counts as its own domain.
+MTA_EXIM_MORE='' MTA_EXIM_OURS=''
 MTA_WHY=
 
 mta_packages() {
@@ -102,7 +104,8 @@ mta_conf_exim() {
     mta_dir Debian-exim:adm 2750 /var/log/exim4
     cat >"$MTA_ROOT/etc/exim4/exim4.conf" <<END
 primary_hostname = mail.$LAB_DOMAIN
-domainlist ours = $LAB_DOMAIN : mail.$LAB_DOMAIN
+domainlist ours = $LAB_DOMAIN : mail.$LAB_DOMAIN$MTA_EXIM_OURS
+$MTA_EXIM_MORE
 local_interfaces = <; 0.0.0.0 ; ::0
 acl_smtp_rcpt = anything
 acl_smtp_data = anything
