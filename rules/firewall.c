@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What should become of the packets that the configuration is about, and what does. */
-#include "rules/firewall_findings.h"
-#include "rules/firewall_internal.h"
+#include "rules/firewall_watch.h"
 #include "rules/ruleset_plan.h"
 
 #include <stdio.h>
@@ -19,36 +18,30 @@ static void server_name(const struct config *c, const struct network *n, uint16_
     snprintf(out, room, "%s port %d", text, port);
 }
 
-/* A place where the rules look: one hook for each direction. */
-struct watch {
-    enum fw_layer layer;
-    enum fw_hook client[2], server[2]; /* the packets' way up to the queue */
-    const char *name;
-};
-
-static const struct watch watches[] = {
+static const struct fw_watch watches[] = {
     {LAYER_IP, {FW_PREROUTING, FW_FORWARD}, {FW_PREROUTING, FW_FORWARD}, "forward"},
     {LAYER_IP, {FW_PREROUTING, FW_INPUT}, {FW_OUTPUT, FW_NO_HOOK}, "input"},
     {LAYER_BRIDGE, {FW_PREROUTING, FW_FORWARD}, {FW_PREROUTING, FW_FORWARD}, "bridge"},
 };
 
-static struct fw_result walk(struct firewall *fw, const struct watch *w, enum probe_kind probe, bool past_accepts,
-                             bool any_match)
+struct fw_result fw_watch_walk(const struct fw_watch *w, struct fw_walk *state)
 {
-    const enum fw_hook *way = probe == PROBE_SERVER ? w->server : w->client;
-    struct fw_walk state = {
-        .firewall = fw,
-        .layer = w->layer,
-        .probe = probe,
-        .past_accepts = past_accepts,
-        .any_match = any_match,
-    };
+    const enum fw_hook *way = state->probe == PROBE_SERVER ? w->server : w->client;
     struct fw_result r = {.queued = false};
 
+    state->layer = w->layer;
     for (int i = 0; i < 2 && !r.queued && !r.dropped; i++)
         if (way[i] != FW_NO_HOOK)
-            fw_walk(&state, way[i], &r);
+            fw_walk(state, way[i], &r);
     return r;
+}
+
+static struct fw_result walk(struct firewall *fw, const struct fw_watch *w, enum probe_kind probe, bool past_accepts,
+                             bool any_match)
+{
+    struct fw_walk state = {.firewall = fw, .probe = probe, .past_accepts = past_accepts, .any_match = any_match};
+
+    return fw_watch_walk(w, &state);
 }
 
 static void compare_queue(struct findings *f, const struct fw_action *q)
@@ -67,28 +60,39 @@ static void compare_queue(struct findings *f, const struct fw_action *q)
         fw_find(f, "the queue rule has no bypass: while no daemon listens, there is no SMTP, and on-failure = open");
 }
 
-static const char *packets_of(enum probe_kind probe)
+const char *fw_packets_of(enum probe_kind probe)
 {
     return probe == PROBE_SERVER ? "from" : "to";
 }
 
 /* false: these packets don't come to the queue. */
-static bool check_probe(struct findings *f, struct firewall *fw, const struct watch *w, enum probe_kind probe,
+static bool check_probe(struct findings *f, struct firewall *fw, const struct fw_watch *w, enum probe_kind probe,
                         const char *server)
 {
     struct fw_result r = walk(fw, w, probe, false, false);
 
     if (r.flow != NULL)
         fw_find(f, "an offload (flow add) takes these connections past all rules: %s", r.flow->shown);
+    if (r.untracked != NULL)
+        fw_find(f, "these connections aren't tracked, so that neither tags nor verdicts are kept: %s",
+                r.untracked->shown);
     if (r.queued) {
         compare_queue(f, &r.queue);
-        if ((r.meta & f->config->marks.tag) == 0)
-            fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", packets_of(probe), server,
+        fw_check_verdicts(f, fw, w, probe, &r, server);
+        uint8_t tag = marks_tag(&f->config->marks, r.meta);
+        if (tag == 0)
+            fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", fw_packets_of(probe), server,
                     w->name);
+        else if (f->config->policy->tags[tag].name[0] == '\0')
+            fw_find(f, "packets %s %s get the tag %d, which the configuration doesn't have (hook %s)",
+                    fw_packets_of(probe), server, tag, w->name);
         struct fw_result other = walk(fw, w, probe, false, true);
         if (!other.queued && !other.dropped && other.accepted != NULL)
-            fw_find(f, "a rule in front of the queue may let packets %s %s pass: %s", packets_of(probe), server,
+            fw_find(f, "a rule in front of the queue may let packets %s %s pass: %s", fw_packets_of(probe), server,
                     other.accepted->shown);
+        if (other.untracked != NULL && r.untracked == NULL)
+            fw_find(f, "some of these connections may not be tracked, so that neither tags nor verdicts are kept: %s",
+                    other.untracked->shown);
         if (other.flow != NULL && r.flow == NULL)
             fw_find(f, "an offload (flow add) may take these connections past all rules: %s", other.flow->shown);
         return true;
@@ -97,86 +101,16 @@ static bool check_probe(struct findings *f, struct firewall *fw, const struct wa
         return true; /* somebody else refuses them: nothing passes */
     struct fw_result past = walk(fw, w, probe, true, false);
     if (past.queued && r.accepted != NULL) {
-        fw_find(f, "a rule in front of the queue lets packets %s %s pass: %s", packets_of(probe), server,
+        fw_find(f, "a rule in front of the queue lets packets %s %s pass: %s", fw_packets_of(probe), server,
                 r.accepted->shown);
         return true;
     }
     return false;
 }
 
-/* What comes back with the condemned bit, and what the connection keeps of it, must mean something to some rule. */
-static bool somebody_tests(const struct firewall *fw, bool ct, uint32_t bit)
-{
-    for (size_t c = 0; c < fw->chain_count; c++)
-        for (size_t i = 0; i < fw->chains[c].rule_count; i++)
-            for (size_t t = 0; t < fw->chains[c].rules[i].test_count; t++) {
-                const struct fw_mark_test *test = &fw->chains[c].rules[i].tests[t];
-                if (test->ct == ct && !test->negated && (test->mask & test->value & bit) != 0)
-                    return true;
-            }
-    return false;
-}
-
-static void check_verdicts(struct findings *f, const struct firewall *fw)
-{
-    const struct marks *m = &f->config->marks;
-
-    if (!somebody_tests(fw, false, m->condemned) || !somebody_tests(fw, true, m->condemned))
-        fw_find(f, "no rule acts on the daemon's verdicts (mark 0x%08x): load all that `rcptwall rules` prints",
-                (unsigned)m->condemned);
-}
-
-/* Which bits may an action change? */
-static uint32_t changed(const struct fw_action *a, bool *ct)
-{
-    *ct = a->act == ACT_CT_SET || a->act == ACT_CT_FROM_META;
-    switch (a->act) {
-    case ACT_META_SET:
-    case ACT_CT_SET:
-        return ~a->keep | a->set;
-    case ACT_META_FROM_CT:
-    case ACT_CT_FROM_META:
-        return a->set;
-    case ACT_ACCEPT:
-    case ACT_DROP:
-    case ACT_RETURN:
-    case ACT_JUMP:
-    case ACT_GOTO:
-    case ACT_QUEUE:
-    case ACT_FLOW:
-        break;
-    }
-    return 0;
-}
-
-/*
- * Others may choose the tag, in the connection's mark. All other bits of the mask are ours, and so are those of the
- * packet's mark between the tags and the queue.
- */
-static void check_marks(struct findings *f, const struct firewall *fw)
-{
-    const struct marks *m = &f->config->marks;
-
-    for (size_t c = 0; c < fw->chain_count; c++) {
-        const struct fw_chain *chain = &fw->chains[c];
-        for (size_t i = 0; i < chain->rule_count && !chain->ours; i++) {
-            const struct fw_rule *rule = &chain->rules[i];
-            for (size_t k = 0; k < rule->action_count; k++) {
-                bool ct, matters = false;
-                uint32_t bits = changed(&rule->actions[k], &ct) & (ct ? m->mask & ~m->tag : m->mask);
-                for (int p = 0; p < PROBES; p++)
-                    matters = matters || rule->on[p] != MATCH_NO;
-                if (bits == 0 || !matters || (!ct && chain->hook == FW_PREROUTING))
-                    continue;
-                fw_find(f, "marks collide: this rule changes bits 0x%08x of the %s mark: %s", (unsigned)bits,
-                        ct ? "connection's" : "packet's", rule->shown);
-            }
-        }
-    }
-}
-
 /* true: all packets of this hook are looked after. */
-static bool check_watch(struct findings *f, struct firewall *fw, const struct watch *w, const char *server, bool quiet)
+static bool check_watch(struct findings *f, struct firewall *fw, const struct fw_watch *w, const char *server,
+                        bool quiet)
 {
     bool syn = walk(fw, w, PROBE_SYN, false, false).queued, good;
 
@@ -241,6 +175,31 @@ static bool read_rules(struct findings *f, struct firewall *fw, const struct fir
     return !fw->out_of_memory;
 }
 
+/* With br_netfilter, what a bridge passes on comes by in the hook forward of IP, too. */
+static void check_bridge(struct findings *f, struct firewall *fw, const struct firewall_text *text, const char *server)
+{
+    bool v4 = fw->family == 4;
+
+    if (!check_watch(f, fw, &watches[0], server, true))
+        (void)check_watch(f, fw, &watches[2], server, false);
+    else if (v4 ? text->bridge_hides4 : text->bridge_hides6)
+        fw_find(f,
+                "what a bridge passes on never comes to these rules: sysctl net.bridge.bridge-nf-call-%s=1 (modprobe "
+                "br_netfilter)",
+                v4 ? "iptables" : "ip6tables");
+}
+
+/* Without any, nobody uses the marks for anything. */
+static bool has_queue(const struct firewall *fw)
+{
+    for (size_t c = 0; c < fw->chain_count; c++)
+        for (size_t i = 0; i < fw->chains[c].rule_count; i++)
+            for (size_t k = 0; k < fw->chains[c].rules[i].action_count; k++)
+                if (fw->chains[c].rules[i].actions[k].act == ACT_QUEUE)
+                    return true;
+    return false;
+}
+
 static void check_server(struct findings *f, const struct firewall_text *text, const struct endpoint *server,
                          const char *name)
 {
@@ -249,17 +208,14 @@ static void check_server(struct findings *f, const struct firewall_text *text, c
 
     set_probes(&fw, c, server);
     if (read_rules(f, &fw, text)) {
-        bool good = true;
         if ((c->hooks & HOOK_FORWARD) != 0)
-            good = check_watch(f, &fw, &watches[0], name, false) && good;
+            (void)check_watch(f, &fw, &watches[0], name, false);
         if ((c->hooks & HOOK_INPUT) != 0)
-            good = check_watch(f, &fw, &watches[1], name, false) && good;
-        if ((c->hooks & HOOK_BRIDGE) != 0 && !check_watch(f, &fw, &watches[0], name, true)) /* iptables: br_netfilter */
-            good = check_watch(f, &fw, &watches[2], name, false) && good;
-        if (good) /* else it is known already that rules are missing */
-            check_verdicts(f, &fw);
-        if (good || somebody_tests(&fw, true, c->marks.condemned))
-            check_marks(f, &fw);
+            (void)check_watch(f, &fw, &watches[1], name, false);
+        if ((c->hooks & HOOK_BRIDGE) != 0)
+            check_bridge(f, &fw, text, name);
+        if (has_queue(&fw))
+            (void)fw_marks_collide(f, &fw, true);
     }
     firewall_free(&fw);
 }

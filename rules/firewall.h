@@ -17,6 +17,9 @@ struct firewall_text {
     char *nft;       /* nft -j list ruleset */
     char *iptables;  /* iptables-save */
     char *ip6tables; /* ip6tables-save */
+    /* It is known that a bridge's packets don't come by the rules for IP (net.bridge.bridge-nf-call-iptables,
+     * -ip6tables). */
+    bool bridge_hides4, bridge_hides6;
 };
 
 /* Called for each finding, a sentence without full stop; each sentence once. */

@@ -93,6 +93,20 @@ static char *ask(char *const words[], const struct firewall_sink *unable)
     return NULL;
 }
 
+/* Not there: the kernel part isn't, or isn't loaded. */
+static bool switched_on(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char c = '0';
+
+    if (fd >= 0) {
+        if (read(fd, &c, 1) != 1)
+            c = '0';
+        close(fd);
+    }
+    return c == '1';
+}
+
 void firewall_ask(struct firewall_text *text, const struct firewall_sink *unable)
 {
     static char nft[] = "nft", json[] = "-j", list[] = "list", ruleset[] = "ruleset";
@@ -101,6 +115,8 @@ void firewall_ask(struct firewall_text *text, const struct firewall_sink *unable
     text->nft = ask((char *const[]){nft, json, list, ruleset, NULL}, unable);
     text->iptables = ask((char *const[]){iptables, NULL}, unable);
     text->ip6tables = ask((char *const[]){ip6tables, NULL}, unable);
+    text->bridge_hides4 = !switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    text->bridge_hides6 = !switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
 }
 
 char *firewall_load(const char *path, const char **why)

@@ -47,7 +47,9 @@ enum fw_act {
     ACT_META_FROM_CT, /* meta mark = (meta mark & ~set) | (ct mark & set) */
     ACT_CT_FROM_META,
     ACT_ACCEPT,
-    ACT_DROP, /* or reject */
+    ACT_DROP,  /* or reject in another way */
+    ACT_RESET, /* reject with tcp reset */
+    ACT_NOTRACK,
     ACT_RETURN,
     ACT_JUMP,
     ACT_GOTO,
@@ -130,12 +132,13 @@ RW_CHECK bool firewall_read_iptables(struct firewall *, const char *text, uint8_
 
 /* firewall_walk.c */
 struct fw_result {
-    bool queued, dropped;
+    bool queued, dropped, reset; /* reset: dropped, and answered with a RST */
     struct fw_action queue;
-    uint32_t meta;                  /* packet mark when it was queued */
-    const struct fw_rule *accepted; /* the last rule that ended a base chain in front of a queue rule */
-    const struct fw_rule *maybe;    /* one that may do so for some packets */
-    const struct fw_rule *flow;     /* it was put on, or may be, the fast path */
+    struct fw_chain *queue_in;       /* the base chain from which it was queued */
+    uint32_t meta;                   /* packet mark when it was queued */
+    const struct fw_rule *accepted;  /* the last rule that ended a base chain in front of a queue rule */
+    const struct fw_rule *untracked; /* it was taken out of connection tracking */
+    const struct fw_rule *flow;      /* it was put on, or may be, the fast path */
 };
 
 struct fw_walk {
@@ -148,5 +151,7 @@ struct fw_walk {
 };
 
 void fw_walk(struct fw_walk *, enum fw_hook, struct fw_result *);
+/* As NF_REPEAT does it: one base chain again, from its top. */
+void fw_walk_again(struct fw_walk *, struct fw_chain *base, struct fw_result *);
 
 #endif

@@ -232,11 +232,14 @@ static void read_queue_target(const struct line *l, size_t from, struct fw_rule 
 static void read_target(const struct line *l, size_t from, struct fw_rule *rule)
 {
     const char *how = l->words[from], *name = word_at(l, from + 1);
+    const char *with = target_option(l, from + 2, "--reject-with");
 
     if (is(name, "ACCEPT"))
         (void)fw_rule_act(rule, ACT_ACCEPT);
     else if (is(name, "DROP") || is(name, "REJECT") || is(name, "TARPIT"))
-        (void)fw_rule_act(rule, ACT_DROP);
+        (void)fw_rule_act(rule, with != NULL && is(with, "tcp-reset") ? ACT_RESET : ACT_DROP);
+    else if (is(name, "NOTRACK") || (is(name, "CT") && target_option(l, from + 2, "--notrack") != NULL))
+        (void)fw_rule_act(rule, ACT_NOTRACK);
     else if (is(name, "RETURN"))
         (void)fw_rule_act(rule, ACT_RETURN);
     else if (is(name, "MARK") || is(name, "CONNMARK"))

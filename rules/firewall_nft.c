@@ -91,7 +91,8 @@ static bool read_verdict(json_t *statement, struct fw_rule *rule)
     if (nft_is(kind, "accept"))
         (void)fw_rule_act(rule, ACT_ACCEPT);
     else if (nft_is(kind, "drop") || nft_is(kind, "reject"))
-        (void)fw_rule_act(rule, ACT_DROP);
+        (void)fw_rule_act(rule, nft_is(nft_string(json_object_get(statement, kind), "type"), "tcp reset") ? ACT_RESET
+                                                                                                          : ACT_DROP);
     else if (nft_is(kind, "return"))
         (void)fw_rule_act(rule, ACT_RETURN);
     else if (nft_is(kind, "jump") || nft_is(kind, "goto"))
@@ -126,7 +127,7 @@ static void read_vmap(const struct nft_reader *r, struct fw_chain *chain, json_t
 
 static void read_statement(const struct nft_reader *r, struct fw_chain *chain, json_t *statement, struct fw_rule *rule)
 {
-    static const char *const idle[] = {"counter", "log", "set", "map", "ct helper", "notrack", "quota"};
+    static const char *const idle[] = {"counter", "log", "set", "map", "ct helper", "quota"};
     const char *kind = kind_of(statement);
     json_t *body = json_object_get(statement, kind);
 
@@ -143,6 +144,8 @@ static void read_statement(const struct nft_reader *r, struct fw_chain *chain, j
         read_queue(body, rule);
     else if (nft_is(kind, "vmap"))
         read_vmap(r, chain, body, rule);
+    else if (nft_is(kind, "notrack"))
+        (void)fw_rule_act(rule, ACT_NOTRACK);
     else if (nft_is(kind, "flow"))
         snprintf(fw_rule_act(rule, ACT_FLOW)->target, 64, "%s", nft_string(body, "flowtable"));
     else

@@ -62,7 +62,12 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
         result->accepted = rule;
         return ACCEPTED;
     case ACT_DROP:
+    case ACT_RESET:
+        result->reset = a->act == ACT_RESET;
         return DROPPED;
+    case ACT_NOTRACK:
+        result->untracked = rule;
+        break;
     case ACT_QUEUE:
         result->queued = true;
         result->queue = *a;
@@ -143,8 +148,16 @@ void fw_walk(struct fw_walk *w, enum fw_hook hook, struct fw_result *result)
             order[count++] = &f->chains[i];
     if (count > 0)
         qsort(order, count, sizeof(struct fw_chain *), by_priority);
-    for (size_t i = 0; i < count && !result->queued && !result->dropped; i++)
+    for (size_t i = 0; i < count && !result->queued && !result->dropped; i++) {
         result->dropped = run_chain(w, order[i], result) == DROPPED;
+        result->queue_in = order[i];
+    }
     free(order);
     f->out_of_memory = f->out_of_memory || order == NULL;
+}
+
+void fw_walk_again(struct fw_walk *w, struct fw_chain *base, struct fw_result *result)
+{
+    *result = (struct fw_result){.queue_in = base};
+    result->dropped = run_chain(w, base, result) == DROPPED;
 }
