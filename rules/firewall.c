@@ -65,6 +65,20 @@ const char *fw_packets_of(enum probe_kind probe)
     return probe == PROBE_SERVER ? "from" : "to";
 }
 
+static void check_tag(struct findings *f, const struct fw_watch *w, enum probe_kind probe, const struct fw_result *r,
+                      const char *server)
+{
+    const struct config *c = f->config;
+    uint8_t tag = marks_tag(&c->marks, r->meta), kept = marks_tag(&c->marks, r->ct);
+    uint8_t unknown = tag != 0 && c->policy->tags[tag].name[0] == '\0' ? tag : kept;
+
+    if (unknown != 0 && c->policy->tags[unknown].name[0] == '\0')
+        fw_find(f, "packets %s %s get the tag %d, which the configuration doesn't have (hook %s)", fw_packets_of(probe),
+                server, unknown, w->name);
+    else if (tag == 0)
+        fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", fw_packets_of(probe), server, w->name);
+}
+
 /* false: these packets don't come to the queue. */
 static bool check_probe(struct findings *f, struct firewall *fw, const struct fw_watch *w, enum probe_kind probe,
                         const char *server)
@@ -79,13 +93,7 @@ static bool check_probe(struct findings *f, struct firewall *fw, const struct fw
     if (r.queued) {
         compare_queue(f, &r.queue);
         fw_check_verdicts(f, fw, w, probe, &r, server);
-        uint8_t tag = marks_tag(&f->config->marks, r.meta);
-        if (tag == 0)
-            fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", fw_packets_of(probe), server,
-                    w->name);
-        else if (f->config->policy->tags[tag].name[0] == '\0')
-            fw_find(f, "packets %s %s get the tag %d, which the configuration doesn't have (hook %s)",
-                    fw_packets_of(probe), server, tag, w->name);
+        check_tag(f, w, probe, &r, server);
         struct fw_result other = walk(fw, w, probe, false, true);
         if (!other.queued && !other.dropped && other.accepted != NULL)
             fw_find(f, "a rule in front of the queue may let packets %s %s pass: %s", fw_packets_of(probe), server,

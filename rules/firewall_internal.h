@@ -135,7 +135,7 @@ struct fw_result {
     bool queued, dropped, reset; /* reset: dropped, and answered with a RST */
     struct fw_action queue;
     struct fw_chain *queue_in;       /* the base chain from which it was queued */
-    uint32_t meta;                   /* packet mark when it was queued */
+    uint32_t meta, ct;               /* the marks when it was queued */
     const struct fw_rule *accepted;  /* the last rule that ended a base chain in front of a queue rule */
     const struct fw_rule *untracked; /* it was taken out of connection tracking */
     const struct fw_rule *flow;      /* it was put on, or may be, the fast path */

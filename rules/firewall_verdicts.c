@@ -42,8 +42,9 @@ void fw_check_verdicts(struct findings *f, struct firewall *fw, const struct fw_
     else if (!r.dropped)
         fw_find(f, "packets %s %s of a session that is over pass (hook %s)", way, server, w->name);
     else if (!r.reset)
-        fw_find(f, "packets %s %s of a session that is over are dropped and not answered with a RST (hook %s)", way,
-                server, w->name);
+        fw_find(f, "packets %s %s of a session that is over are dropped and not answered with a RST (hook %s)%s%s", way,
+                server, w->name, r.accepted != NULL ? ", because of a rule in front: " : "",
+                r.accepted != NULL ? r.accepted->shown : "");
 }
 
 /* Which bits may an action change? */

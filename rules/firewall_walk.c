@@ -72,6 +72,7 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
         result->queued = true;
         result->queue = *a;
         result->meta = w->meta;
+        result->ct = w->ct;
         return QUEUED;
     case ACT_FLOW:
         if (w->probe != PROBE_SYN)

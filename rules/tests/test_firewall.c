@@ -144,6 +144,9 @@ static void whole_sets(void **state)
     check_stale(&nft, "bridge.json", "", 0);
     check_stale(&tables, "iptables.save", "not as `rcptwall rules` prints", 2);
     check(&tables, &nothing); /* with br_netfilter, bridged packets come by in FORWARD */
+    tables.bridge_hides6 = true;
+    check(&tables, &(struct edit){"bridge-nf-call-ip6tables", "0", false, "net.bridge.bridge-nf-call-ip6tables=1", 1});
+    tables.bridge_hides6 = false;
     nft.nft = edited(nft.nft, "\"hook\": \"forward\"", "\"hook\": \"input\"", false);
     check(&nft, &(struct edit){"", "", false, "no rule sends packets of", 2});
     config.hooks = HOOK_FORWARD | HOOK_INPUT;
@@ -186,6 +189,19 @@ static void nft_edits(void **state)
         {"\"chain\": \"tagging_input\"", "\"chain\": \"nowhere\"", true, "no tag is set for packets to", 2},
         /* nothing acts on what the daemon says */
         {"33554432]}, \"right\": 33554432", "1]}, \"right\": 1", true, "no rule acts on the daemon's verdicts", 1},
+        {"\"reject\": {\"type\": \"tcp reset\"}", "\"drop\": null", true,
+         "of a session that is over are dropped and not answered with a RST", 8},
+        {"{\"goto\": {\"target\": \"condemned\"}}", "{\"accept\": null}", true, "of a session that is over pass", 8},
+        {"{\"goto\": {\"target\": \"condemned\"}}", "{\"goto\": {\"target\": \"judge\"}}", true,
+         "of a session that is over come to the queue again", 8},
+        /* nobody remembers anything */
+        {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "25") "{\"notrack\": null}") HEAD, false,
+         "these connections aren't tracked, so that neither tags nor verdicts are kept: table inet mine", 1},
+        {HEAD,
+         MINE_CHAIN("prerouting", "-300")
+             MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, {\"notrack\": null}") HEAD,
+         false, "may not be tracked", 1},
+        {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "80") "{\"notrack\": null}") HEAD, false, NULL, 0},
         /* the fast path */
         {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(FLOW) HEAD, false, "takes these connections past all rules", 1},
         {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(ESTABLISHED FLOW) HEAD, false, "takes these connections past", 1},
@@ -202,6 +218,11 @@ static void nft_edits(void **state)
              "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
              "\"mark\"}}, 4279238655]}, 2097152]}}}") HEAD,
          false, NULL, 0}, /* a tag: 0xff0fffff, 0x00200000 */
+        {HEAD,
+         MINE_CHAIN("prerouting", "-150") MINE_RULE(
+             "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
+             "\"mark\"}}, 4279238655]}, 4194304]}}}") HEAD,
+         false, "get the tag 4, which the configuration doesn't have", 6},
         {HEAD,
          MINE_CHAIN("prerouting", "-150")
              MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
@@ -255,6 +276,18 @@ static void iptables_edits(void **state)
         {"*mangle\n",
          "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n", false,
          "changes bits 0x07f00000 of the packet's mark", 1},
+        {"-A FORWARD -j RCPTWALL-CONDEMNED\n", "", false,
+         "of a session that is over are dropped and not answered with a RST (hook forward)", 2},
+        {"-A FORWARD -j RCPTWALL-CONDEMNED\n",
+         "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -j RCPTWALL-CONDEMNED\n", false,
+         "(hook forward), because of a rule in front: iptables filter: -A FORWARD -m conntrack", 2},
+        {"*mangle\n",
+         "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 25 -j CT --notrack\nCOMMIT\n*mangle\n",
+         false, "these connections aren't tracked, so that neither tags nor verdicts are kept: iptables raw", 1},
+        {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i eth1 -j NOTRACK\nCOMMIT\n*mangle\n", false,
+         "may not be tracked", 1},
+        {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
+         0},
         {"COMMIT", "rubbish", false, "what iptables-save prints can't be read", 1},
     };
 
