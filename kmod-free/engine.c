@@ -355,4 +355,7 @@ void engine_count(const struct engine *e, struct engine_counters *out)
     out->blocks_now = e->blocks.used;
     out->blocks_peak = e->blocks.peak;
     out->blocks_max = e->blocks.count;
+    out->notes_now = e->notes.used;
+    out->notes_peak = e->notes.peak;
+    out->notes_max = e->notes.count;
 }

@@ -165,11 +165,13 @@ struct engine_counters {
     uint64_t rcpts, external_rcpts, messages, events;
     uint64_t alerts[REASON_COUNT];
     uint64_t dnsbl_asked, dnsbl_listed, dnsbl_late; /* late: went on without an answer */
+    uint64_t ended[REASON_COUNT]; /* sessions that were reset or dropped */
     uint64_t bans;
     uint64_t passed, clipped, rewritten, refused, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, spoofed, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;
-    uint64_t blocks_now, blocks_peak, blocks_max;
+    uint64_t blocks_now, blocks_peak, blocks_max; /* of streams, STREAM_BLOCK bytes each */
+    uint64_t notes_now, notes_peak, notes_max;    /* what HELO and MAIL said, one a session at most */
 };
 void engine_count(const struct engine *, struct engine_counters *out);
 

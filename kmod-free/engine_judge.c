@@ -42,8 +42,10 @@ static void raise_action(struct engine *e, uint32_t flow, const struct cause *wh
     }
     if (engine_guards(e) && action >= ACTION_RESET) {
         enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
-        if (!s->condemned)
+        if (!s->condemned) {
+            e->count.ended[why->reason]++;
             banned = offence(e, flow, action);
+        }
         if (end > s->condemned)
             s->condemned = (uint8_t)end;
     }

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAITING_MAX 64
+/* Many, so that even who doesn't wait to be let in is (a full list answers EAGAIN). */
+#define WAITING_MAX 1024
+#define PATIENCE_S  10
 
 static bool address_of(const char *path, struct sockaddr_un *out)
 {
@@ -30,7 +33,12 @@ int control_socket_connect(const char *path)
         errno = ENAMETOOLONG;
         return -1;
     }
+    const struct timeval wait = {.tv_sec = PATIENCE_S};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) < 0) {
+        close(fd);
+        fd = -1;
+    }
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) < 0) {
         int error = errno;
         close(fd);

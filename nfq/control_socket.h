@@ -14,7 +14,7 @@ RW_CHECK int control_socket_open(const char *path, const char *group, const stru
                                  size_t room);
 /* Closes it and takes the name away, as far as the user may by now. */
 void control_socket_close(int fd, const char *path);
-/* The asking end. -1 and errno. */
+/* The asking end; waits for some seconds to be let in. -1 and errno, EAGAIN when they are over. */
 RW_CHECK int control_socket_connect(const char *path);
 
 #endif

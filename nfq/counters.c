@@ -54,6 +54,9 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     w->take(w->ctx, "", "blocks_now", c->blocks_now);
     w->take(w->ctx, "", "blocks_peak", c->blocks_peak);
     w->take(w->ctx, "", "blocks_max", c->blocks_max);
+    w->take(w->ctx, "", "notes_now", c->notes_now);
+    w->take(w->ctx, "", "notes_peak", c->notes_peak);
+    w->take(w->ctx, "", "notes_max", c->notes_max);
     w->take(w->ctx, "", "rcpts", c->rcpts);
     w->take(w->ctx, "", "external_rcpts", c->external_rcpts);
     w->take(w->ctx, "", "messages", c->messages);
@@ -73,6 +76,9 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     uint64_t alerts = 0;
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
         alerts += c->alerts[i];
+    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
+        if (c->ended[i] > 0)
+            w->take(w->ctx, "ended_", reason_name((enum reason)i), c->ended[i]);
     w->take(w->ctx, "", "bans", c->bans);
     w->take(w->ctx, "", "alerts", alerts);
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)

@@ -64,15 +64,58 @@ static void add_engine(struct engine_counters *sum, const struct engine_counters
     sum->messages += c->messages;
     sum->refused += c->refused;
     sum->blocks_now += c->blocks_now;
+    sum->blocks_peak += c->blocks_peak;
     sum->blocks_max += c->blocks_max;
-    for (unsigned i = 0; i < REASON_COUNT; i++)
+    sum->notes_now += c->notes_now;
+    sum->notes_peak += c->notes_peak;
+    sum->notes_max += c->notes_max;
+    sum->flows_peak += c->flows_peak;
+    sum->bans += c->bans;
+    for (unsigned i = 0; i < REASON_COUNT; i++) {
         sum->alerts[i] += c->alerts[i];
+        sum->ended[i] += c->ended[i];
+    }
+}
+
+static void put_by_reason(json_t *o, const char *key, const uint64_t counts[static REASON_COUNT])
+{
+    json_t *reasons = json_object();
+    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
+        put_count(reasons, reason_name((enum reason)i), counts[i]);
+    put(o, key, reasons);
+}
+
+/* now, peak and max of a pool. */
+static void put_pool(json_t *o, const char *name, uint64_t now, uint64_t peak, uint64_t max)
+{
+    const struct {
+        const char *what;
+        uint64_t count;
+    } all[] = {{"now", now}, {"peak", peak}, {"max", max}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%s_%s", name, all[i].what);
+        put_count(o, key, all[i].count);
+    }
+}
+
+/* on_way: events that workers could not send; the reporter knows of those before the last that came. */
+static void put_losses(json_t *o, const struct reporter_losses *l, uint64_t on_way)
+{
+    json_t *losses = json_object();
+    put_count(losses, "events", l->events > on_way ? l->events : on_way);
+    put_count(losses, "alerts_not_singly", l->alerts_gathered_out);
+    put_count(losses, "event_file_lines", l->file_lines);
+    put_count(losses, "syslog_lines", l->syslog_lines);
+    put_count(losses, "malformed_messages", l->malformed);
+    put(o, "lost", losses);
+    put_count(o, "syslog_waiting", l->syslog_waiting);
 }
 
 static void put_sums(json_t *o, const struct status_facts *f)
 {
     struct engine_counters sum = {0};
-    uint64_t accepted = 0, dropped = 0, clipped = 0, rewritten = 0, resets = 0, lost = f->summary.losses.events;
+    uint64_t accepted = 0, dropped = 0, clipped = 0, rewritten = 0, resets = 0, lost_events = 0;
     for (uint32_t i = 0; i < f->summary.queue_count && i < SUPERVISOR_QUEUES_MAX; i++) {
         const struct worker_counters *w = &f->queues[i].report.worker;
         add_engine(&sum, &f->queues[i].report.engine);
@@ -81,10 +124,11 @@ static void put_sums(json_t *o, const struct status_facts *f)
         clipped += w->clipped;
         rewritten += w->rewritten;
         resets += w->resets;
+        lost_events += w->lost_events;
     }
-    json_t *flows = json_object(), *verdicts = json_object(), *alerts = json_object(), *memory = json_object(),
-           *losses = json_object();
+    json_t *flows = json_object(), *verdicts = json_object(), *memory = json_object();
     put_count(flows, "now", sum.flows_now);
+    put_count(flows, "peak", sum.flows_peak);
     put_count(flows, "max", sum.flows_max);
     put_count(flows, "total", sum.flows);
     put(o, "flows", flows);
@@ -99,20 +143,14 @@ static void put_sums(json_t *o, const struct status_facts *f)
     put_count(verdicts, "rewritten", rewritten);
     put_count(verdicts, "resets", resets);
     put(o, "verdicts", verdicts);
-    for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
-        put_count(alerts, reason_name((enum reason)i), sum.alerts[i]);
-    put(o, "alerts", alerts);
-    put_count(memory, "blocks_now", sum.blocks_now);
-    put_count(memory, "blocks_max", sum.blocks_max);
+    put_by_reason(o, "ended", sum.ended);
+    put_count(o, "bans", sum.bans);
+    put_by_reason(o, "alerts", sum.alerts);
+    put_pool(memory, "blocks", sum.blocks_now, sum.blocks_peak, sum.blocks_max);
     put_count(memory, "block_bytes", STREAM_BLOCK);
+    put_pool(memory, "notes", sum.notes_now, sum.notes_peak, sum.notes_max);
     put(o, "memory", memory);
-    put_count(losses, "events", lost);
-    put_count(losses, "alerts_not_singly", f->summary.losses.alerts_gathered_out);
-    put_count(losses, "event_file_lines", f->summary.losses.file_lines);
-    put_count(losses, "syslog_lines", f->summary.losses.syslog_lines);
-    put_count(losses, "malformed_messages", f->summary.losses.malformed);
-    put(o, "lost", losses);
-    put_count(o, "syslog_waiting", f->summary.losses.syslog_waiting);
+    put_losses(o, &f->summary.losses, lost_events);
 }
 
 static void put_started(json_t *o, struct wall at)
@@ -241,11 +279,17 @@ void status_print(FILE *out, const json_t *o)
     fprintf(out, "mail       RCPTs %lld, external %lld, refused %lld; messages %lld\n", count_of(o, "rcpts"),
             count_of(o, "external_rcpts"), count_of(o, "refused_rcpts"), count_of(o, "messages"));
     print_counts(out, "packets", json_object_get(o, "verdicts"), true);
+    print_counts(out, "ended", json_object_get(o, "ended"), false);
+    fprintf(out, "bans       %lld\n", count_of(o, "bans"));
     print_counts(out, "alerts", json_object_get(o, "alerts"), false);
-    fprintf(out, "memory     %lld of %lld blocks of %lld bytes\n", count_of(memory, "blocks_now"),
-            count_of(memory, "blocks_max"), count_of(memory, "block_bytes"));
+    fprintf(out, "memory     now %lld, at most %lld, of %lld blocks of %lld bytes; %lld, at most %lld, of %lld notes\n",
+            count_of(memory, "blocks_now"), count_of(memory, "blocks_peak"), count_of(memory, "blocks_max"),
+            count_of(memory, "block_bytes"), count_of(memory, "notes_now"), count_of(memory, "notes_peak"),
+            count_of(memory, "notes_max"));
     status_dnsbl_print(out, json_object_get(o, "dnsbl"));
     print_counts(out, "lost", json_object_get(o, "lost"), false);
+    if (count_of(o, "syslog_waiting") > 0)
+        fprintf(out, "SYSLOG IS AWAY, or doesn't read: %lld lines wait for it\n", count_of(o, "syslog_waiting"));
     if (!json_is_true(json_object_get(o, "reporter_alive")))
         fprintf(out, "NO REPORTER: alerts reach nobody until it is there again\n");
 }

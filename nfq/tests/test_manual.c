@@ -344,6 +344,8 @@ static void take(void *ctx, const char *prefix, const char *key, uint64_t value)
     (void)value;
     if (strcmp(prefix, "alerts_") == 0)
         add(ctx, "alerts_REASON", 13);
+    else if (strcmp(prefix, "ended_") == 0)
+        add(ctx, "ended_REASON", 12);
     else
         add(ctx, key, strlen(key));
 }
@@ -354,7 +356,7 @@ static void collect_counters(struct names *n)
     const struct queue_listing listing = {0};
     char line[8192];
 
-    r.engine.alerts[REASON_EVASION] = 1;
+    r.engine.alerts[REASON_EVASION] = r.engine.ended[REASON_EVASION] = 1;
     counters_each(&r, take, n);
     counters_to_line(0, &r, &listing, line, sizeof line);
     for (const char *at = line; (at = strstr(at, " kernel_")) != NULL; at++)
@@ -392,6 +394,7 @@ static void fields_of_the_status(void **state)
     free(text);
     add_keys(&queue, json_array_get(json_object_get(json, "queues"), 0));
     json_object_clear(json_object_get(json, "alerts")); /* reasons */
+    json_object_clear(json_object_get(json, "ended"));
     json_array_clear(json_object_get(json, "queues"));
     add_keys(&known, json_array_get(json_object_get(json_object_get(json, "dnsbl"), "zones"), 0));
     json_array_clear(json_object_get(json_object_get(json, "dnsbl"), "zones"));
