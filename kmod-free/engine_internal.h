@@ -10,14 +10,16 @@
 #include "kmod-free/tcp.h"
 #include "kmod-free/wheel.h"
 
-/* What HELO and MAIL said, for later events: one small block a session, taken when first needed. */
+/* What HELO and MAIL said, for later events. */
 #define NOTE_HELO_MAX 120
 #define NOTE_MAIL_MAX 260
 struct note {
     uint16_t helo_len, mail_len;
     bool has_helo, has_mail, helo_cut, mail_cut;
-    uint8_t helo[NOTE_HELO_MAX], mail[NOTE_MAIL_MAX];
+    uint8_t text[NOTE_HELO_MAX + NOTE_MAIL_MAX]; /* HELO's name, and behind it MAIL's */
 };
+#define NOTE_BLOCK      64 /* it is kept in such pieces, chained by the pool's links */
+#define NOTE_BLOCKS_MAX ((sizeof(struct note) + NOTE_BLOCK - 1) / NOTE_BLOCK)
 
 /* What DNS blocklists say of a session's client. */
 enum dnsbl_opinion {
@@ -34,42 +36,47 @@ struct refusal {
     uint16_t len; /* without CRLF; 0: none */
 };
 
-/* What the engine knows of the flow with the same index. */
+/*
+ * What the engine knows of the flow with the same index. Those members first that each packet needs, so that with
+ * many flows as few cache lines as possible are touched.
+ */
 struct session {
     struct tcp tcp;
+    uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
+    uint8_t filed;              /* enum filed: what the wheel knows of it */
+    uint8_t refused_count;
+    uint8_t dnsbl;              /* enum dnsbl_opinion */
+    bool opaque : 1;            /* TLS, or not SMTP at all: nothing to judge */
+    bool port_known : 1;        /* its server port is configured; else SMTP must be recognised first */
+    bool midstream : 1;
+    bool client_waits : 1;      /* the dialogue stands at a barrier (D2) */
+    bool dnsbl_due : 1;         /* MAIL, RCPT or STARTTLS was said: now it counts */
+    bool dnsbl_waits : 1;       /* client_waits, and for this only */
+    bool ban_due : 1;           /* the next verdict asks for the ban */
+    bool is_excused : 1;
+    uint32_t client_in;         /* interface that the client's packets come in by; 0 = not known, or they leave by it */
+    uint32_t packets[ROLE_COUNT];
+    uint64_t bytes[ROLE_COUNT];
+    struct wall last;
     struct smtp smtp;
+    struct wall began;
     uint64_t flow_id;
-    struct wall began, last;
-    uint64_t packets[ROLE_COUNT], bytes[ROLE_COUNT];
     uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
     uint64_t broke_recent;      /* likewise: did the policy ask for anything above accept? */
     uint32_t rcpts, external_rcpts, external_accepted;
-    uint32_t note;              /* index in engine.notes, or POOL_NONE */
+    uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
-    struct refusal refused[REWRITE_PATCHES_MAX];
-    uint8_t refused_count;
     struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
-    uint32_t client_in;         /* interface that the client's packets come in by; 0 = not known, or they leave by it */
     uint8_t tag;
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
-    uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
-    bool ban_due;               /* the next verdict asks for the ban */
-    bool opaque;                /* TLS, or not SMTP at all: nothing to judge */
-    bool port_known;            /* its server port is configured; else SMTP must be recognised first */
-    bool is_excused;
-    bool midstream;
-    uint8_t dnsbl;              /* enum dnsbl_opinion */
-    bool dnsbl_due;             /* MAIL, RCPT or STARTTLS was said: now it counts */
-    bool dnsbl_waits;           /* client_waits, and for this only */
+    uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
+    bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
+    bool gap_told[ROLE_COUNT];
+    struct refusal refused[REWRITE_PATCHES_MAX];
     uint32_t lists;             /* that have the client */
     struct mono held_since;     /* valid if not 0 */
-    bool client_waits;          /* the dialogue stands at a barrier (D2) */
-    bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
-    uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
     struct mono reset_due;      /* when next */
-    uint8_t filed;              /* enum filed: what the wheel knows of it */
-    bool gap_told[ROLE_COUNT];
 };
 
 struct engine {
@@ -158,13 +165,17 @@ struct cause {
     uint32_t ordinal;
 };
 
+/* engine_note.c */
+void note_helo(struct engine *, struct session *, struct bytes name);
+void note_mail(struct engine *, struct session *, struct bytes path);
+void note_read(const struct engine *, const struct session *, struct note *out);
+void note_forget(struct engine *, struct session *);
+
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
 void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke);
 void report_alert(struct engine *, uint32_t flow, const struct cause *, enum action, bool banned);
 void report_session(struct engine *, uint32_t flow);
 void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);
-void report_note_helo(struct engine *, struct session *, struct bytes name);
-void report_note_mail(struct engine *, struct session *, struct bytes path);
 
 #endif

@@ -164,10 +164,10 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev, st
     bool external;
     switch (ev->kind) {
     case SMTP_SAW_HELO:
-        report_note_helo(e, s, ev->text);
+        note_helo(e, s, ev->text);
         break;
     case SMTP_SAW_MAIL:
-        report_note_mail(e, s, reverse_path_shown(ev->text));
+        note_mail(e, s, reverse_path_shown(ev->text));
         dnsbl_due(e, flow);
         break;
     case SMTP_SAW_RCPT:

@@ -2,44 +2,6 @@
 /* The engine's last stage: what happened becomes an event and goes to the sink. */
 #include "kmod-free/engine_internal.h"
 
-static struct note *note_of(struct engine *e, struct session *s)
-{
-    if (s->note == POOL_NONE) {
-        s->note = pool_take(&e->notes);
-        if (s->note == POOL_NONE)
-            return NULL; /* as many notes as flows: cannot happen, and would only cost a name in an event */
-        struct note *fresh = pool_at(&e->notes, s->note);
-        memset(fresh, 0, sizeof *fresh);
-    }
-    return pool_at(&e->notes, s->note);
-}
-
-void report_note_helo(struct engine *e, struct session *s, struct bytes name)
-{
-    struct note *n = note_of(e, s);
-    if (!n)
-        return;
-    n->has_helo = true;
-    n->helo_cut = name.len > NOTE_HELO_MAX;
-    keep_first(&name, NOTE_HELO_MAX);
-    n->helo_len = (uint16_t)name.len;
-    if (name.len > 0)
-        memcpy(n->helo, name.at, name.len);
-}
-
-void report_note_mail(struct engine *e, struct session *s, struct bytes path)
-{
-    struct note *n = note_of(e, s);
-    if (!n)
-        return;
-    n->has_mail = true;
-    n->mail_cut = path.len > NOTE_MAIL_MAX;
-    keep_first(&path, NOTE_MAIL_MAX);
-    n->mail_len = (uint16_t)path.len;
-    if (path.len > 0)
-        memcpy(n->mail, path.at, path.len);
-}
-
 /* What all events of a session have in common. */
 static struct event *begin(struct engine *e, uint32_t flow, enum event_kind kind)
 {
@@ -56,14 +18,15 @@ static struct event *begin(struct engine *e, uint32_t flow, enum event_kind kind
     memcpy(ev->tag_name, policy_tag(e->policy, s->tag)->name, sizeof ev->tag_name);
     ev->enforced = e->policy->enforce;
     if (s->note != POOL_NONE) {
-        const struct note *n = pool_at(&e->notes, s->note);
-        if (n->has_helo) {
-            event_put(ev, &ev->helo, bytes_of(n->helo, n->helo_len), EVENT_HELO_MAX);
-            ev->helo.cut |= n->helo_cut;
+        struct note n;
+        note_read(e, s, &n);
+        if (n.has_helo) {
+            event_put(ev, &ev->helo, bytes_of(n.text, n.helo_len), EVENT_HELO_MAX);
+            ev->helo.cut |= n.helo_cut;
         }
-        if (n->has_mail) {
-            event_put(ev, &ev->mail_from, bytes_of(n->mail, n->mail_len), EVENT_MAIL_MAX);
-            ev->mail_from.cut |= n->mail_cut;
+        if (n.has_mail) {
+            event_put(ev, &ev->mail_from, bytes_of(n.text + n.helo_len, n.mail_len), EVENT_MAIL_MAX);
+            ev->mail_from.cut |= n.mail_cut;
         }
     }
     return ev;

@@ -9,6 +9,15 @@
  * one flow only. A bucket holds index + 1, so that memory full of zeros is an empty
  * table and start-up touches none of it.
  *
+ * Buckets come into use with the flows, a few at a time (linear hashing): a table with
+ * room for a million flows and a few in it is as small as a small one, and nowhere is
+ * there a packet that pays for moving everything.
+ *
+ *      0                   split    level         level + split        2 * level
+ *      |======================|--------|======================|.............|
+ *       split already: by one            their other halves      not in use yet
+ *       bit more of the hash
+ *
  * Packets of one flow come in bursts. So the flows that were found last are
  * remembered under a number that costs next to nothing, and that anybody can aim
  * at: what is remembered there is compared like everything else, and who makes us
@@ -26,8 +35,12 @@
 _Static_assert(FLOW_KEY_BYTES == crypto_shorthash_KEYBYTES, "the key is SipHash's");
 _Static_assert(crypto_shorthash_BYTES == sizeof(uint64_t), "the hash fits a number");
 
-#define FLOWS_MAX      (UINT32_C(1) << 30)
-#define KEY_BYTES (2 * (16 + 2))
+#define FLOWS_MAX   (UINT32_C(1) << 30)
+#define KEY_BYTES   (2 * (16 + 2))
+#define CACHE_LINE  64
+#define FIRST_LEVEL 16
+
+_Static_assert(sizeof(struct flow) == CACHE_LINE, "a flow is one cache line");
 
 /* Of both endpoints, in either order: for `recent`, never for the buckets. */
 static uint64_t cheap_number(const struct endpoint *a, const struct endpoint *b)
@@ -63,7 +76,7 @@ static bool ordered(const struct endpoint *a, const struct endpoint *b)
     return by_addr < 0 || (by_addr == 0 && a->addr.family <= b->addr.family);
 }
 
-static uint32_t *bucket_of(const struct flow_table *t, const struct endpoint *a, const struct endpoint *b)
+static uint32_t hash_of(const struct flow_table *t, const struct endpoint *a, const struct endpoint *b)
 {
     const struct endpoint *one = ordered(a, b) ? a : b, *other = one == a ? b : a;
     /* the length, which is hashed too, tells the families apart */
@@ -77,7 +90,38 @@ static uint32_t *bucket_of(const struct flow_table *t, const struct endpoint *a,
     memcpy(key + 2 * addr + 2, &other->port, 2);
     crypto_shorthash(hash, key, 2 * addr + 4, t->key);
     memcpy(&low, hash, sizeof(low));
-    return &t->buckets[low & t->bucket_mask];
+    return low;
+}
+
+static uint32_t *bucket_of(const struct flow_table *t, uint32_t hash)
+{
+    uint32_t i = hash & (2 * t->level - 1);
+
+    return &t->buckets[i < t->level + t->split ? i : i - t->level];
+}
+
+/* Another bucket comes into use: takes those flows over that belong there from now on. */
+static void split_one(struct flow_table *t)
+{
+    uint32_t *stay = &t->buckets[t->split], *go = &t->buckets[t->level + t->split];
+
+    for (uint32_t i = *stay; i != 0;) {
+        struct flow *f = &t->flows[i - 1];
+        uint32_t next = f->chain;
+        if (f->hash & t->level) {
+            *go = i;
+            go = &f->chain;
+        } else {
+            *stay = i;
+            stay = &f->chain;
+        }
+        i = next;
+    }
+    *stay = *go = 0;
+    if (++t->split == t->level) {
+        t->level *= 2;
+        t->split = 0;
+    }
 }
 
 /* Is it the flow of a packet from src to dst, and whose packet? */
@@ -92,11 +136,11 @@ static bool matches(const struct flow *f, const struct endpoint *src, const stru
     return false;
 }
 
-static uint32_t find_in(const struct flow_table *t, const uint32_t *bucket, const struct endpoint *src,
+static uint32_t find_in(const struct flow_table *t, uint32_t hash, const struct endpoint *src,
                         const struct endpoint *dst, enum role *from)
 {
-    for (uint32_t i = *bucket; i != 0; i = t->flows[i - 1].chain)
-        if (matches(&t->flows[i - 1], src, dst, from))
+    for (uint32_t i = *bucket_of(t, hash); i != 0; i = t->flows[i - 1].chain)
+        if (t->flows[i - 1].hash == hash && matches(&t->flows[i - 1], src, dst, from))
             return i - 1;
     *from = ROLE_CLIENT;
     return FLOW_NONE;
@@ -104,26 +148,27 @@ static uint32_t find_in(const struct flow_table *t, const uint32_t *bucket, cons
 
 bool flow_table_new(struct flow_table *t, uint32_t max, const uint8_t key[FLOW_KEY_BYTES])
 {
-    uint32_t buckets = 1;
+    uint32_t buckets = 2 * FIRST_LEVEL;
 
     assert(max > 0 && max <= FLOWS_MAX);
     while (buckets / 2 < max)
         buckets *= 2;
-    *t = (struct flow_table){.bucket_mask = buckets - 1, .max = max, .free_head = FLOW_NONE};
+    *t = (struct flow_table){.bucket_max = buckets, .level = FIRST_LEVEL, .max = max, .free_head = FLOW_NONE};
     memcpy(t->key, key, FLOW_KEY_BYTES);
-    t->flows = calloc(max, sizeof(*t->flows));
+    t->memory = calloc((size_t)max + 1, sizeof(*t->flows)); /* one more, to align the others */
     t->buckets = calloc(buckets, sizeof(*t->buckets));
     t->recent = calloc(UINT32_C(1) << FLOW_RECENT_BITS, sizeof(*t->recent));
-    if (t->flows == NULL || t->buckets == NULL || t->recent == NULL) {
+    if (t->memory == NULL || t->buckets == NULL || t->recent == NULL) {
         flow_table_free(t);
         return false;
     }
+    t->flows = (void *)(((uintptr_t)t->memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
     return true;
 }
 
 void flow_table_free(struct flow_table *t)
 {
-    free(t->flows);
+    free(t->memory);
     free(t->buckets);
     free(t->recent);
     *t = (struct flow_table){.free_head = FLOW_NONE};
@@ -138,7 +183,7 @@ uint32_t flow_find(const struct flow_table *t, const struct endpoint *src, const
     if (index != 0 && recent->number == (uint32_t)number && t->flows[index - 1].used &&
         matches(&t->flows[index - 1], src, dst, from))
         return index - 1;
-    index = find_in(t, bucket_of(t, src, dst), src, dst, from);
+    index = find_in(t, hash_of(t, src, dst), src, dst, from);
     if (index != FLOW_NONE)
         *recent = (struct flow_recent){.index = index + 1, .number = (uint32_t)number};
     return index;
@@ -146,11 +191,11 @@ uint32_t flow_find(const struct flow_table *t, const struct endpoint *src, const
 
 uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const struct endpoint *server, struct mono now)
 {
-    uint32_t *bucket = bucket_of(t, client, server);
+    uint32_t hash = hash_of(t, client, server);
     uint32_t index = t->free_head;
     enum role from;
 
-    assert(find_in(t, bucket, client, server, &from) == FLOW_NONE);
+    assert(find_in(t, hash, client, server, &from) == FLOW_NONE);
     if (index != FLOW_NONE) {
         t->free_head = t->flows[index].chain;
     } else if (t->fresh < t->max) {
@@ -159,15 +204,19 @@ uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const st
         t->refused++;
         return FLOW_NONE;
     }
+    if (++t->used > t->peak)
+        t->peak = t->used;
+    while (t->level + t->split < 2 * (uint64_t)t->used && t->level + t->split < t->bucket_max)
+        split_one(t);
+    uint32_t *bucket = bucket_of(t, hash);
     t->flows[index] = (struct flow){
         .of = {[ROLE_CLIENT] = *client, [ROLE_SERVER] = *server},
         .last = now,
         .chain = *bucket,
+        .hash = hash,
         .used = true,
     };
     *bucket = index + 1;
-    if (++t->used > t->peak)
-        t->peak = t->used;
     return index;
 }
 
@@ -175,7 +224,7 @@ void flow_free(struct flow_table *t, uint32_t index)
 {
     assert(index < t->fresh && t->flows[index].used);
     struct flow *f = &t->flows[index];
-    uint32_t *link = bucket_of(t, &f->of[ROLE_CLIENT], &f->of[ROLE_SERVER]);
+    uint32_t *link = bucket_of(t, f->hash);
 
     while (*link != index + 1) {
         assert(*link != 0);

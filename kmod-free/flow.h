@@ -24,7 +24,8 @@
 struct flow {
     struct endpoint of[ROLE_COUNT];
     struct mono last;     /* of the last packet */
-    uint32_t chain;       /* next flow of the same bucket, or next free one */
+    uint32_t chain;       /* next flow of the same bucket (index + 1), or next free one */
+    uint32_t hash;
     bool used;
 };
 
@@ -37,9 +38,11 @@ struct flow_recent {
 
 struct flow_table {
     struct flow *flows;
+    void *memory;         /* where they lie in */
     uint32_t *buckets;
     struct flow_recent *recent; /* 1 << FLOW_RECENT_BITS */
-    uint32_t bucket_mask;
+    uint32_t bucket_max;
+    uint32_t level, split; /* level + split buckets are in use */
     uint32_t max;
     uint32_t used, peak;
     uint32_t fresh;       /* slots from here on were never used */

@@ -37,8 +37,8 @@ struct tcp_end {
     struct seq beyond;       /* valid if has_beyond: the receiver acknowledged bytes that we don't have */
     uint16_t mss;            /* the largest segment it said it takes; 0 = not said */
     uint8_t beyond_frames;   /* how long has_beyond holds, in frames of this flow */
-    bool started, fin_seen, rst_seen, has_beyond;
-    bool seen;               /* it sent at least one packet that we saw */
+    bool started : 1, fin_seen : 1, rst_seen : 1, has_beyond : 1;
+    bool seen : 1;           /* it sent at least one packet that we saw */
 };
 
 struct tcp {
@@ -46,10 +46,10 @@ struct tcp {
     struct seq other_isn;    /* valid if has_other_isn: a SYN that asks for a new connection on the same ports */
     struct seq server_isn;   /* valid if has_server_isn: a SYN without ACK of the one that we hold for the server */
     struct seq part;         /* after TCP_PART: behind the last byte that found room */
-    bool has_other_isn, has_server_isn;
-    bool syn_seen;           /* the connection was seen from its SYN */
-    bool established;        /* the server's SYN|ACK was seen, or data */
-    bool confirmed;          /* the client acknowledged what the server sent, or the server thinks so, and speaks: it
+    bool has_other_isn : 1, has_server_isn : 1;
+    bool syn_seen : 1;       /* the connection was seen from its SYN */
+    bool established : 1;    /* the server's SYN|ACK was seen, or data */
+    bool confirmed : 1;      /* the client acknowledged what the server sent, or the server thinks so, and speaks: it
                                 isn't a made up address */
 };
 
