@@ -20,6 +20,12 @@ else
 OPT ?= -O1 -g -fno-omit-frame-pointer
 HARDEN += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 endif
+# The engine is called for each packet, across many small files: what is linked as a product is optimised as a whole.
+# Objects hold both forms, so that the tests needn't be.
+ifeq ($(SANITIZE)$(findstring clang,$(CC)),)
+LTO ?= -flto=auto
+FAT := $(if $(LTO),$(LTO) -ffat-lto-objects)
+endif
 CFLAGS ?=
 LDFLAGS ?=
 ALL_CFLAGS := $(CSTD) $(OPT) $(WARN) $(HARDEN) -I. -MMD -MP $(CFLAGS)
@@ -73,7 +79,7 @@ all: $(BUILD)/rcptwall ## build build/rcptwall
 
 $(BUILD)/rcptwall: $(MAIN_OBJ) $(ARCHIVES)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(ALL_LIBS))
+	$(Q)$(CC) $(ALL_LDFLAGS) $(OPT) $(LTO) -o $@ $^ $(shell $(PKG) --libs $(ALL_LIBS))
 
 $(BUILD)/libengine.a: $(ENGINE_OBJ)
 $(BUILD)/libreport.a: $(REPORT_OBJ)
@@ -89,14 +95,18 @@ $(BUILD)/lib%.a:
 $(BUILD)/%.o: %.c Makefile
 	@echo "  CC   $<"
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(shell $(PKG) --cflags $(ALL_LIBS) $(if $(findstring /tests/,$<),$(TEST_LIBS))) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(findstring /tests/,$<),,$(FAT)) $(shell $(PKG) --cflags $(ALL_LIBS) $(if $(findstring /tests/,$<),$(TEST_LIBS))) -c -o $@ $<
 
 # For `rcptwall version`: these libraries don't say their version at run time.
 $(MAIN_OBJ): ALL_CFLAGS += -DVERSIONS_BUILT_WITH='"$(foreach l,$(NFQ_LIBS),$l $(shell $(PKG) --modversion $l))"'
 
 $(TESTS) $(TEST_TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ARCHIVES)
 	@echo "  LINK $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LTO) -o $@ $^ $(shell $(PKG) --libs $(TEST_LIBS) $(ALL_LIBS))
+
+# What is measured is linked as the product is.
+TEST_LTO := -fno-lto
+$(BUILD)/pcap-tests/tests/tool_feed: TEST_LTO := $(OPT) $(LTO)
 
 .PHONY: tests
 tests: $(TESTS) $(TEST_TOOLS) $(FUZZ_REPLAY)

@@ -249,7 +249,7 @@ static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from
     }
     *from = client ? ROLE_CLIENT : ROLE_SERVER;
     engine_session_begin(e, flow, f, !syn);
-    engine_refile(e, flow);
+    engine_file(e, flow, FILED_OPEN);
     return flow;
 }
 

@@ -79,6 +79,9 @@ struct session {
     struct mono reset_due;      /* when next */
 };
 
+/* What shortens a flow's time; what makes it longer is seen when it comes up. */
+enum filed { FILED_NOT, FILED_OPEN, FILED_CLOSED, FILED_CONDEMNED };
+
 struct engine {
     struct engine_config cfg;
     struct policy *policy;
@@ -100,6 +103,12 @@ struct engine {
     uint64_t next_flow_id;
 };
 
+/* Another one than the wheel knows of? */
+static inline enum filed session_filed(const struct session *s)
+{
+    return s->condemned ? FILED_CONDEMNED : tcp_closed(&s->tcp) ? FILED_CLOSED : FILED_OPEN;
+}
+
 static inline bool engine_guards(const struct engine *e)
 {
     return e->cfg.stance == STANCE_GUARD;
@@ -116,8 +125,8 @@ void engine_session_end(struct engine *, uint32_t flow);
 RW_CHECK bool engine_is_server(const struct engine *, const struct endpoint *);
 /* engine_time.c: the table is full: ends one flow that nobody will miss. false: found none. */
 RW_CHECK bool engine_make_room(struct engine *);
-/* ... a packet was judged, or a flow made: does the wheel have to know? */
-void engine_refile(struct engine *, uint32_t flow);
+/* ... a packet was judged, or a flow made: the wheel has to know what shortens its time. */
+void engine_file(struct engine *, uint32_t flow, enum filed);
 int64_t engine_longest_life(const struct engine_config *);
 
 /* Verdicts are made in place, in a struct that is all 0 to begin with: they are large, and most are PASS. */

@@ -219,18 +219,14 @@ static void keep_line(struct bytes *b)
 }
 
 /*
- * Pulls one role's side until it stops, or, by_line, until one line was taken.
+ * Pulls one role's side, which has something unread, until it stops, or, by_line, until one line was taken.
  * true: something was taken.
  */
-static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, bool by_line)
+static bool pull_unread(struct engine *e, uint32_t flow, enum role from, bool last, bool by_line)
 {
     struct session *s = &e->sessions[flow];
     struct tcp_end *end = &s->tcp.of[from];
     bool moved = false, gathered = false;
-    if (from == ROLE_CLIENT)
-        s->client_waits = s->dnsbl_waits = false;
-    if (!end->started || stream_unread(&end->stream) == 0)
-        return false;
     for (;;) {
         struct bytes in;
         if (s->condemned || !offer(e, &end->stream, gathered, &in))
@@ -274,6 +270,15 @@ static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, boo
             return moved;
         }
     }
+}
+
+static bool pull(struct engine *e, uint32_t flow, enum role from, bool last, bool by_line)
+{
+    struct session *s = &e->sessions[flow];
+    const struct tcp_end *end = &s->tcp.of[from];
+    if (from == ROLE_CLIENT)
+        s->client_waits = s->dnsbl_waits = false;
+    return end->started && stream_unread(&end->stream) > 0 && pull_unread(e, flow, from, last, by_line);
 }
 
 static void forget(struct engine *e, struct session *s)

@@ -38,16 +38,9 @@ static struct mono due(const struct engine *e, uint32_t flow)
     return s->resets_left > 0 && mono_before(s->reset_due, end) ? s->reset_due : end;
 }
 
-/* What shortens a flow's time; what makes it longer is seen when it comes up. */
-enum filed { FILED_NOT, FILED_OPEN, FILED_CLOSED, FILED_CONDEMNED };
-
-void engine_refile(struct engine *e, uint32_t flow)
+void engine_file(struct engine *e, uint32_t flow, enum filed as)
 {
-    struct session *s = &e->sessions[flow];
-    enum filed as = s->condemned ? FILED_CONDEMNED : tcp_closed(&s->tcp) ? FILED_CLOSED : FILED_OPEN;
-    if (as <= (enum filed)s->filed)
-        return;
-    s->filed = (uint8_t)as;
+    e->sessions[flow].filed = (uint8_t)as;
     wheel_put(&e->wheel, flow, due(e, flow));
 }
 

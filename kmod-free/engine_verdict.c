@@ -250,5 +250,6 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
         if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
             s->opaque = true;
     }
-    engine_refile(e, flow);
+    if (session_filed(s) > (enum filed)s->filed)
+        engine_file(e, flow, session_filed(s));
 }

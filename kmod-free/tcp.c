@@ -278,12 +278,6 @@ void tcp_all_passed(struct tcp_end *end)
     end->passed_high = seq_later(seq_later(end->passed_high, end->passed), end->stream.end);
 }
 
-bool tcp_closed(const struct tcp *t)
-{
-    const struct tcp_end *c = &t->of[ROLE_CLIENT], *s = &t->of[ROLE_SERVER];
-    return c->rst_seen || s->rst_seen || (c->fin_seen && s->fin_seen);
-}
-
 bool tcp_at_fin(const struct tcp *t, enum role from)
 {
     const struct tcp_end *end = &t->of[from];

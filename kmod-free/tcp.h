@@ -81,7 +81,11 @@ void tcp_passed(struct tcp *, const struct packet *, enum role from, uint32_t pa
 void tcp_all_passed(struct tcp_end *);
 
 /* Both ends said FIN, or one said RST: nothing more is expected. */
-bool tcp_closed(const struct tcp *);
+static inline bool tcp_closed(const struct tcp *t)
+{
+    const struct tcp_end *c = &t->of[ROLE_CLIENT], *s = &t->of[ROLE_SERVER];
+    return c->rst_seen || s->rst_seen || (c->fin_seen && s->fin_seen);
+}
 /* All that `from` will ever send has been read: FIN was seen and everything before it is in order. */
 bool tcp_at_fin(const struct tcp *, enum role from);
 

@@ -74,7 +74,11 @@ static int by_flow(const void *one, const void *other)
 
 void batch_sort(struct batch *b, size_t from)
 {
-    if (b->count - from > 1)
+    size_t i = from + 1;
+
+    while (i < b->count && by_flow(&b->entries[i - 1], &b->entries[i]) < 0)
+        i++;
+    if (i < b->count) /* mostly they are in order */
         qsort(b->entries + from, b->count - from, sizeof *b->entries, by_flow);
 }
 

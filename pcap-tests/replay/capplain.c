@@ -53,13 +53,10 @@ void capplain_free(struct capplain *c)
     free(c);
 }
 
-/* At least `need` bytes from `at` on. */
-static bool fill(struct capplain *c, size_t need)
+static bool read_more(struct capplain *c, size_t need)
 {
     size_t left = c->have - c->at;
 
-    if (left >= need)
-        return true;
     memmove(c->buffer, c->buffer + c->at, left);
     c->offset += (off_t)c->at;
     c->at = 0;
@@ -74,6 +71,12 @@ static bool fill(struct capplain *c, size_t need)
         c->have += (size_t)got;
     }
     return true;
+}
+
+/* At least `need` bytes from `at` on. */
+static bool fill(struct capplain *c, size_t need)
+{
+    return c->have - c->at >= need || read_more(c, need);
 }
 
 bool capplain_next(struct capplain *c, struct capplain_record *out)

@@ -147,7 +147,11 @@ static void finish(struct reader *r)
         return;
     }
     n = engine_open_flows(r->engine, open, count.flows_now);
-    qsort(open, n, sizeof *open, by_id);
+    for (size_t i = 1; i < n; i++)
+        if (open[i - 1].flow_id > open[i].flow_id) { /* places were used again */
+            qsort(open, n, sizeof *open, by_id);
+            break;
+        }
     r->place = BATCH_PLACE_END;
     for (size_t i = 0; i < n && r->batch; i++) {
         engine_end_flow(r->engine, open[i].flow);
