@@ -23,8 +23,9 @@
  * at: what is remembered there is compared like everything else, and who makes us
  * look in vain has made us do the real lookup, that's all.
  *
- * Flows that ended form a list through `chain`; slots from `fresh` on were never
- * used and are on no list.
+ * Chains and hashes lie side by side for all flows, so that walking a chain or
+ * splitting a bucket touches none of the flows that it passes. Those that ended form
+ * a list through `chain`; slots from `fresh` on were never used and are on no list.
  */
 #include <assert.h>
 #include <sodium.h>
@@ -106,14 +107,14 @@ static void split_one(struct flow_table *t)
     uint32_t *stay = &t->buckets[t->split], *go = &t->buckets[t->level + t->split];
 
     for (uint32_t i = *stay; i != 0;) {
-        struct flow *f = &t->flows[i - 1];
-        uint32_t next = f->chain;
-        if (f->hash & t->level) {
+        struct flow_link *l = &t->links[i - 1];
+        uint32_t next = l->chain;
+        if (l->hash & t->level) {
             *go = i;
-            go = &f->chain;
+            go = &l->chain;
         } else {
             *stay = i;
-            stay = &f->chain;
+            stay = &l->chain;
         }
         i = next;
     }
@@ -139,8 +140,8 @@ static bool matches(const struct flow *f, const struct endpoint *src, const stru
 static uint32_t find_in(const struct flow_table *t, uint32_t hash, const struct endpoint *src,
                         const struct endpoint *dst, enum role *from)
 {
-    for (uint32_t i = *bucket_of(t, hash); i != 0; i = t->flows[i - 1].chain)
-        if (t->flows[i - 1].hash == hash && matches(&t->flows[i - 1], src, dst, from))
+    for (uint32_t i = *bucket_of(t, hash); i != 0; i = t->links[i - 1].chain)
+        if (t->links[i - 1].hash == hash && matches(&t->flows[i - 1], src, dst, from))
             return i - 1;
     *from = ROLE_CLIENT;
     return FLOW_NONE;
@@ -156,9 +157,10 @@ bool flow_table_new(struct flow_table *t, uint32_t max, const uint8_t key[FLOW_K
     *t = (struct flow_table){.bucket_max = buckets, .level = FIRST_LEVEL, .max = max, .free_head = FLOW_NONE};
     memcpy(t->key, key, FLOW_KEY_BYTES);
     t->memory = calloc((size_t)max + 1, sizeof(*t->flows)); /* one more, to align the others */
+    t->links = calloc(max, sizeof(*t->links));
     t->buckets = calloc(buckets, sizeof(*t->buckets));
     t->recent = calloc(UINT32_C(1) << FLOW_RECENT_BITS, sizeof(*t->recent));
-    if (t->memory == NULL || t->buckets == NULL || t->recent == NULL) {
+    if (t->memory == NULL || t->links == NULL || t->buckets == NULL || t->recent == NULL) {
         flow_table_free(t);
         return false;
     }
@@ -169,6 +171,7 @@ bool flow_table_new(struct flow_table *t, uint32_t max, const uint8_t key[FLOW_K
 void flow_table_free(struct flow_table *t)
 {
     free(t->memory);
+    free(t->links);
     free(t->buckets);
     free(t->recent);
     *t = (struct flow_table){.free_head = FLOW_NONE};
@@ -197,7 +200,7 @@ uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const st
 
     assert(find_in(t, hash, client, server, &from) == FLOW_NONE);
     if (index != FLOW_NONE) {
-        t->free_head = t->flows[index].chain;
+        t->free_head = t->links[index].chain;
     } else if (t->fresh < t->max) {
         index = t->fresh++;
     } else {
@@ -212,10 +215,9 @@ uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const st
     t->flows[index] = (struct flow){
         .of = {[ROLE_CLIENT] = *client, [ROLE_SERVER] = *server},
         .last = now,
-        .chain = *bucket,
-        .hash = hash,
         .used = true,
     };
+    t->links[index] = (struct flow_link){.chain = *bucket, .hash = hash};
     *bucket = index + 1;
     return index;
 }
@@ -224,15 +226,15 @@ void flow_free(struct flow_table *t, uint32_t index)
 {
     assert(index < t->fresh && t->flows[index].used);
     struct flow *f = &t->flows[index];
-    uint32_t *link = bucket_of(t, f->hash);
+    uint32_t *link = bucket_of(t, t->links[index].hash);
 
     while (*link != index + 1) {
         assert(*link != 0);
-        link = &t->flows[*link - 1].chain;
+        link = &t->links[*link - 1].chain;
     }
-    *link = f->chain;
+    *link = t->links[index].chain;
     f->used = false;
-    f->chain = t->free_head;
+    t->links[index].chain = t->free_head;
     t->free_head = index;
     t->used--;
 }

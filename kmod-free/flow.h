@@ -22,11 +22,14 @@
 #define FLOW_KEY_BYTES 16 /* crypto_shorthash_KEYBYTES */
 
 struct flow {
-    struct endpoint of[ROLE_COUNT];
+    _Alignas(64) struct endpoint of[ROLE_COUNT]; /* a cache line each */
     struct mono last;     /* of the last packet */
-    uint32_t chain;       /* next flow of the same bucket (index + 1), or next free one */
-    uint32_t hash;
     bool used;
+};
+
+struct flow_link {
+    uint32_t chain; /* next flow of the same bucket (index + 1; 0: none), or next free one (index, or FLOW_NONE) */
+    uint32_t hash;
 };
 
 /* A flow that was found lately. */
@@ -39,6 +42,7 @@ struct flow_recent {
 struct flow_table {
     struct flow *flows;
     void *memory;         /* where they lie in */
+    struct flow_link *links;
     uint32_t *buckets;
     struct flow_recent *recent; /* 1 << FLOW_RECENT_BITS */
     uint32_t bucket_max;

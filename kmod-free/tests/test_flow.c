@@ -210,7 +210,7 @@ static uint32_t longest_chain(const struct flow_table *t)
 
     for (uint32_t b = 0; b < t->level + t->split; b++) {
         uint32_t len = 0;
-        for (uint32_t i = t->buckets[b]; i != 0; i = t->flows[i - 1].chain)
+        for (uint32_t i = t->buckets[b]; i != 0; i = t->links[i - 1].chain)
             len++;
         longest = len > longest ? len : longest;
     }
