@@ -29,6 +29,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define CACHE_LINE  64
+/* With more than these in the table, memory is waited for. */
+#define LARGE_FLOWS 8192
+
 void engine_config_defaults(struct engine_config *cfg)
 {
     *cfg = (struct engine_config){
@@ -342,6 +346,25 @@ struct verdict engine_feed(struct engine *e, const struct frame *f)
         break;
     }
     return v;
+}
+
+bool engine_is_large(const struct engine *e)
+{
+    return e->table.used > LARGE_FLOWS;
+}
+
+void engine_expect(struct engine *e, struct bytes l3)
+{
+    struct endpoint src, dst;
+    if (!packet_glance(l3, &src, &dst) ||
+        (e->cfg.shares > 1 && flow_share(&src, &dst, e->cfg.shares) != e->cfg.share))
+        return;
+    uint32_t flow = flow_expect(&e->table, &src, &dst);
+    if (flow == FLOW_NONE)
+        return;
+    const uint8_t *at = (const uint8_t *)&e->sessions[flow];
+    for (size_t i = 0; i < offsetof(struct session, began) + CACHE_LINE; i += CACHE_LINE)
+        __builtin_prefetch(at + i, 1);
 }
 
 void engine_count(const struct engine *e, struct engine_counters *out)

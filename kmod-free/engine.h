@@ -135,6 +135,15 @@ void engine_tell(struct engine *, const struct dnsbl_told *);
 
 /* Exactly one verdict a frame. Never blocks, never allocates. */
 RW_CHECK struct verdict engine_feed(struct engine *, const struct frame *);
+/*
+ * A frame that will be fed ENGINE_AHEAD calls from now, or a little later: has the memory that it needs fetched, while
+ * those before it are judged. A hint for who has the frames at hand; nothing depends on it. Worth calling only
+ * where there are so many flows that they don't fit the processor's caches.
+ */
+#define ENGINE_AHEAD FLOW_EXPECTED
+RW_CHECK bool engine_is_large(const struct engine *);
+void engine_expect(struct engine *, struct bytes l3);
+
 /* The last frame fed, decoded, and its bytes: for rewrite_*. Borrowed from that frame; offline, from the datagram
    that it completed, and then until the next one. */
 const struct packet *engine_packet(const struct engine *);

@@ -192,6 +192,40 @@ uint32_t flow_find(const struct flow_table *t, const struct endpoint *src, const
     return index;
 }
 
+/*
+ * Three steps, each of which needs what the one before had fetched: the bucket, the link of the flow in it, the flow.
+ * Longer chains than that aren't worth it.
+ */
+uint32_t flow_expect(struct flow_table *t, const struct endpoint *src, const struct endpoint *dst)
+{
+    uint32_t now = t->expecting++;
+    struct flow_expected *first = &t->expected[now % FLOW_EXPECTED];
+    const struct flow_expected *second = &t->expected[(now - 2) % FLOW_EXPECTED];
+    const struct flow_expected *third = &t->expected[(now - 4) % FLOW_EXPECTED];
+    uint64_t number = cheap_number(src, dst);
+    const struct flow_recent *recent = recent_of(t, number);
+    uint32_t i;
+
+    *first = (struct flow_expected){.number = number};
+    if (recent->index == 0 || recent->number != (uint32_t)number) {
+        first->hash = hash_of(t, src, dst);
+        first->known = true;
+        __builtin_prefetch(bucket_of(t, first->hash));
+    }
+    if (second->known && (i = *bucket_of(t, second->hash)) != 0)
+        __builtin_prefetch(&t->links[i - 1]);
+    if (!third->known)
+        return FLOW_NONE;
+    i = *bucket_of(t, third->hash);
+    if (i != 0 && t->links[i - 1].hash != third->hash)
+        i = t->links[i - 1].chain;
+    if (i == 0 || t->links[i - 1].hash != third->hash)
+        return FLOW_NONE;
+    __builtin_prefetch(&t->flows[i - 1], 1);
+    *recent_of(t, third->number) = (struct flow_recent){.index = i, .number = (uint32_t)third->number};
+    return i - 1;
+}
+
 uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const struct endpoint *server, struct mono now)
 {
     uint32_t hash = hash_of(t, client, server);

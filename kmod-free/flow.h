@@ -39,6 +39,14 @@ struct flow_recent {
 };
 #define FLOW_RECENT_BITS 8
 
+/* A packet that is expected. */
+struct flow_expected {
+    uint64_t number; /* as for `recent` */
+    uint32_t hash;
+    bool known;      /* false: nothing to do */
+};
+#define FLOW_EXPECTED 8 /* calls of flow_expect until the packet comes, at least */
+
 struct flow_table {
     struct flow *flows;
     void *memory;         /* where they lie in */
@@ -52,6 +60,8 @@ struct flow_table {
     uint32_t fresh;       /* slots from here on were never used */
     uint32_t free_head;
     uint64_t refused;     /* flow_make on a full table */
+    struct flow_expected expected[FLOW_EXPECTED];
+    uint32_t expecting; /* number of the next one */
     uint8_t key[FLOW_KEY_BYTES];
 };
 
@@ -67,6 +77,13 @@ RW_CHECK uint32_t flow_make(struct flow_table *, const struct endpoint *client, 
 void flow_free(struct flow_table *, uint32_t index);
 /* Client and server change places (a half-seen session turned out to be the other way round). */
 void flow_swap_roles(struct flow_table *, uint32_t index);
+
+/*
+ * Packets that will come soon: has the memory that they need fetched, while others are judged. flow_expect takes up
+ * one more of them; and gives the flow of one that it took up some calls ago, FLOW_NONE: nothing is known of that.
+ * Only a hint: what is found is looked at again when the packet comes.
+ */
+RW_CHECK uint32_t flow_expect(struct flow_table *, const struct endpoint *, const struct endpoint *);
 
 /*
  * 0 .. shares - 1, the same for both directions: to give connections out to several tables. Anybody can aim at one

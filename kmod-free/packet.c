@@ -424,6 +424,28 @@ enum packet_result packet_decode(const struct frame *f, struct packet *out)
     return result == PACKET_TCP ? decode_tcp(f, &l4, out) : result;
 }
 
+bool packet_glance(struct bytes l3, struct endpoint *src, struct endpoint *dst)
+{
+    struct bytes head = l3, fixed;
+    uint8_t first, protocol;
+    uint16_t place;
+
+    *src = *dst = (struct endpoint){0};
+    if (!take_u8(&l3, &first))
+        return false;
+    if (first >> 4 == 4) {
+        if (!take_raw(&head, IP4_HEADER, &fixed) || !take_skip(&fixed, 6) || !take_be16(&fixed, &place) ||
+            !take_skip(&fixed, 1) || !take_u8(&fixed, &protocol) || !take_skip(&fixed, 2) ||
+            !take_addr(&fixed, 4, &src->addr) || !take_addr(&fixed, 4, &dst->addr) ||
+            (place & (IP4_MORE | IP4_OFFSET)) != 0 || !take_skip(&head, (size_t)(first & 0x0f) * 4 - IP4_HEADER))
+            return false;
+    } else if (!take_raw(&head, IP6_HEADER, &fixed) || !take_skip(&fixed, 6) || !take_u8(&fixed, &protocol) ||
+               !take_skip(&fixed, 1) || !take_addr(&fixed, 6, &src->addr) || !take_addr(&fixed, 6, &dst->addr)) {
+        return false;
+    }
+    return protocol == PROTO_TCP && take_be16(&head, &src->port) && take_be16(&head, &dst->port);
+}
+
 uint32_t packet_seq_len(const struct packet *p)
 {
     return p->wire_len + ((p->flags & TCP_SYN) != 0) + ((p->flags & TCP_FIN) != 0);

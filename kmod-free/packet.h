@@ -98,6 +98,9 @@ struct packet {
  */
 RW_CHECK enum packet_result packet_decode(const struct frame *f, struct packet *out);
 
+/* Whose packet is it, at a glance? false: no TCP that can be told so easily, or broken. Proves nothing. */
+RW_CHECK bool packet_glance(struct bytes l3, struct endpoint *src, struct endpoint *dst);
+
 /* What its TCP options say: looked at only where somebody asks. */
 struct tcp_options packet_options(const struct packet *p);
 

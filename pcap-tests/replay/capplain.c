@@ -24,6 +24,7 @@ struct capplain {
     int fd;
     off_t offset; /* of buffer[0] in the file */
     size_t at, have;
+    size_t ahead, lead; /* where capplain_ahead is; records from `at` to there */
     uint32_t most;  /* bytes a record */
     uint32_t parts; /* of a second, in a header's fraction */
     uint8_t buffer[BUFFER];
@@ -42,7 +43,7 @@ struct capplain *capplain_new(int fd, uint32_t snaplen)
         return NULL;
     c->fd = fd;
     c->offset = sizeof head;
-    c->at = c->have = 0;
+    c->at = c->have = c->ahead = c->lead = 0;
     c->most = snaplen < RECORD_MAX ? snaplen : RECORD_MAX;
     c->parts = head.magic == 0xa1b2c3d4 ? 1000000 : NS_PER_S;
     return c;
@@ -59,6 +60,7 @@ static bool read_more(struct capplain *c, size_t need)
 
     memmove(c->buffer, c->buffer + c->at, left);
     c->offset += (off_t)c->at;
+    c->ahead -= c->lead > 0 ? c->at : c->ahead;
     c->at = 0;
     c->have = left;
     while (c->have < need) {
@@ -93,7 +95,29 @@ bool capplain_next(struct capplain *c, struct capplain_record *out)
     out->data = bytes_of(c->buffer + c->at + sizeof head, head.captured);
     out->on_wire = head.on_wire;
     c->at += sizeof head + head.captured;
+    c->lead -= c->lead > 0;
     return true;
+}
+
+bool capplain_ahead(struct capplain *c, struct bytes *out)
+{
+    struct record_header head;
+    size_t at = c->lead > 0 ? c->ahead : c->at;
+
+    if (c->have - at < sizeof head)
+        return false;
+    memcpy(&head, c->buffer + at, sizeof head);
+    if (head.captured > c->most || c->have - at < sizeof head + head.captured)
+        return false;
+    *out = bytes_of(c->buffer + at + sizeof head, head.captured);
+    c->ahead = at + sizeof head + head.captured;
+    c->lead++;
+    return true;
+}
+
+size_t capplain_lead(const struct capplain *c)
+{
+    return c->lead;
 }
 
 off_t capplain_offset(const struct capplain *c)

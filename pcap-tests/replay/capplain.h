@@ -27,6 +27,10 @@ RW_CHECK struct capplain *capplain_new(int fd, uint32_t snaplen);
 void capplain_free(struct capplain *);
 /* false: no ordinary record follows. */
 RW_CHECK bool capplain_next(struct capplain *, struct capplain_record *out);
+/* The bytes of a record that comes later: the next one after that of the last call. false: not read yet. */
+RW_CHECK bool capplain_ahead(struct capplain *, struct bytes *out);
+/* How many records it is ahead. */
+size_t capplain_lead(const struct capplain *);
 /* Where the next record begins. */
 off_t capplain_offset(const struct capplain *);
 

@@ -309,6 +309,18 @@ enum capsrc_result capsrc_next(struct capsrc *c, struct capsrc_record *out)
     return CAPSRC_IP;
 }
 
+bool capsrc_ahead(struct capsrc *c, size_t lead, struct bytes *l3)
+{
+    struct link_packet packet;
+    struct bytes raw;
+
+    if (!c->plain || capplain_lead(c->plain) > lead || !capplain_ahead(c->plain, &raw) ||
+        link_strip(c->linktype, raw, &packet) != LINK_IP)
+        return false;
+    *l3 = packet.l3;
+    return true;
+}
+
 const char *capsrc_error(const struct capsrc *c)
 {
     return c->error;

@@ -39,6 +39,11 @@ struct capsrc_record {
 RW_CHECK struct capsrc *capsrc_open(const char *path, char error[static CAPSRC_ERROR_MAX]);
 void capsrc_close(struct capsrc *);
 RW_CHECK enum capsrc_result capsrc_next(struct capsrc *, struct capsrc_record *out);
+/*
+ * The IP packet of a record that comes later, where it is at hand: at most `lead` records after the next one. Goes on
+ * from where the last call was. false: there is none, or it isn't one. Borrowed until the next call of capsrc_next.
+ */
+RW_CHECK bool capsrc_ahead(struct capsrc *, size_t lead, struct bytes *l3);
 /* After CAPSRC_TROUBLE: "FILE: near byte N: reason". */
 const char *capsrc_error(const struct capsrc *);
 /* How much of the file was read, 0..1; negative where nobody knows (a pipe). */

@@ -78,6 +78,15 @@ static void judge(struct reader *r, struct capsrc_record *record)
         tick(r);
 }
 
+/* What comes next is at hand, mostly. */
+static void look_ahead(struct reader *r, struct capsrc *source)
+{
+    struct bytes l3;
+
+    while (capsrc_ahead(source, ENGINE_AHEAD, &l3))
+        engine_expect(r->engine, l3);
+}
+
 static void count_record(struct batch_progress *p, const struct capsrc_record *record)
 {
     if (p->records == 0 || record->wall.ns < p->first.ns)
@@ -116,6 +125,8 @@ static void read_file(struct reader *r, int file)
             break;
         }
         count_record(&r->progress, &record);
+        if (engine_is_large(r->engine))
+            look_ahead(r, source);
         if (result == CAPSRC_IP)
             judge(r, &record);
         if (r->progress.records % BATCH_RECORDS == 0 || r->batch->count >= BATCH_ENTRIES) {
