@@ -43,7 +43,10 @@ static bool inside(struct bytes inner, struct bytes outer)
 static void check_tcp(const struct frame *f, const struct packet *p)
 {
     size_t head = p->src.addr.family == 4 ? 20 : 40;
+    struct endpoint src, dst;
 
+    if (packet_glance(f->l3, &src, &dst))
+        assert(endpoint_equal(&src, &p->src) && endpoint_equal(&dst, &p->dst));
     assert(p->src.addr.family == p->dst.addr.family);
     assert(p->l4_at >= head && p->l4_at + 20u <= f->l3.len);
     assert(p->payload_at >= p->l4_at + 20 && p->payload_at <= p->l4_at + 60);

@@ -368,6 +368,54 @@ static void test_plain_reads_as_libpcap(void **state)
     }
 }
 
+/* What was seen ahead comes, in the same order, and nothing between; wherever the buffer ended. */
+static void test_ahead_is_what_comes(void **state)
+{
+    static uint8_t l3[9000];
+    char *text = NULL, error[CAPSRC_ERROR_MAX];
+    size_t len = 0, seen = 0, compared = 0;
+    uint32_t random = 1;
+    struct capsrc_record record;
+    struct capsrc *source;
+    struct {
+        size_t len;
+        uint8_t last;
+    } ahead[16] = {{0}};
+    FILE *f = open_memstream(&text, &len);
+
+    (void)state;
+    memset(l3, 0x45, sizeof l3);
+    support_pcap_start(f, 101);
+    for (unsigned i = 0; i < 2000; i++) {
+        random = random * 1664525 + 1013904223;
+        l3[1 + random % 8000] = (uint8_t)i;
+        support_pcap_add(f, INT64_C(1795494326123456000), bytes_of(l3, 2 + random % 8000), 0);
+    }
+    fclose(f);
+    put_file(bytes_of(text, len));
+    source = capsrc_open(path, error);
+    drop_file();
+    assert_non_null(source);
+    for (size_t n = 0; capsrc_next(source, &record) == CAPSRC_IP; n++) {
+        struct bytes b = record.frame.l3;
+        if (n < seen) {
+            assert_int_equal(b.len, ahead[n % 16].len);
+            assert_int_equal(b.at[b.len - 1], ahead[n % 16].last);
+            compared++;
+        } else {
+            seen = n + 1;
+        }
+        while (n % 3 != 0 && capsrc_ahead(source, n % 9, &b)) { /* not each time, and not as far each time */
+            ahead[seen % 16].len = b.len;
+            ahead[seen++ % 16].last = b.at[b.len - 1];
+        }
+        assert_true(seen <= n + 11);
+    }
+    assert_true(compared > 1000);
+    capsrc_close(source);
+    free(text);
+}
+
 static void test_damaged_gzip(void **state)
 {
     uint8_t packed[1024];
@@ -490,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_gzip_at_every_truncation),
         cmocka_unit_test(test_damaged_gzip),
         cmocka_unit_test(test_plain_reads_as_libpcap),
+        cmocka_unit_test(test_ahead_is_what_comes),
         cmocka_unit_test(test_pcapng_at_every_truncation),
         cmocka_unit_test(test_pcapng_of_different_interfaces),
     };
