@@ -384,7 +384,8 @@ static void test_ahead_is_what_comes(void **state)
     FILE *f = open_memstream(&text, &len);
 
     (void)state;
-    memset(l3, 0x45, sizeof l3);
+    for (size_t i = 0; i < sizeof l3; i += 4) /* who looks for a record in the middle of one finds one */
+        l3[i] = 0x45;
     support_pcap_start(f, 101);
     for (unsigned i = 0; i < 2000; i++) {
         random = random * 1664525 + 1013904223;
