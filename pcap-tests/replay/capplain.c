@@ -60,7 +60,7 @@ static bool read_more(struct capplain *c, size_t need)
 
     memmove(c->buffer, c->buffer + c->at, left);
     c->offset += (off_t)c->at;
-    c->ahead -= c->lead > 0 ? c->at : c->ahead;
+    c->lead = 0; /* it is 0: not even the next record was there as a whole */
     c->at = 0;
     c->have = left;
     while (c->have < need) {
