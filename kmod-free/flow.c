@@ -200,8 +200,8 @@ uint32_t flow_expect(struct flow_table *t, const struct endpoint *src, const str
 {
     uint32_t now = t->expecting++;
     struct flow_expected *first = &t->expected[now % FLOW_EXPECTED];
-    const struct flow_expected *second = &t->expected[(now - 2) % FLOW_EXPECTED];
-    const struct flow_expected *third = &t->expected[(now - 4) % FLOW_EXPECTED];
+    const struct flow_expected *second = &t->expected[(now - 5) % FLOW_EXPECTED];
+    const struct flow_expected *third = &t->expected[(now - 10) % FLOW_EXPECTED];
     uint64_t number = cheap_number(src, dst);
     const struct flow_recent *recent = recent_of(t, number);
     uint32_t i;

@@ -45,7 +45,7 @@ struct flow_expected {
     uint32_t hash;
     bool known;      /* false: nothing to do */
 };
-#define FLOW_EXPECTED 8 /* calls of flow_expect until the packet comes, at least */
+#define FLOW_EXPECTED 16 /* calls of flow_expect until the packet comes, at least */
 
 struct flow_table {
     struct flow *flows;
