@@ -98,6 +98,15 @@ void smtp_begin_body(struct smtp *s)
         smtp_set(s, SMTP_CLIENT_FIRST); /* the line that wasn't complete is text now: before the next reply (D4) */
 }
 
+void smtp_await_tls(struct smtp *s)
+{
+    if (s->scanned > 0)
+        smtp_set(s, SMTP_CLIENT_FIRST); /* a line that isn't complete was sent in plain text: as above */
+    smtp_clear(s, SMTP_TLS_UNSURE);
+    smtp_set(s, s->client == SMTP_UNSURE ? (uint32_t)SMTP_TLS_UNSURE : 0u);
+    s->client = SMTP_AT_TLS;
+}
+
 void smtp_end_of_data(struct smtp *s)
 {
     unsigned replies = smtp_is(s, SMTP_LMTP) && s->taken_rcpts > 0 ? s->taken_rcpts : 1;
@@ -135,7 +144,7 @@ static void server_gap(struct smtp *s)
 
 void smtp_gap(struct smtp *s, enum role from)
 {
-    if (s->client == SMTP_ELSEWHERE)
+    if (s->client == SMTP_ELSEWHERE || (s->client == SMTP_AT_TLS && from == ROLE_SERVER))
         return;
     if (from == ROLE_SERVER) {
         server_gap(s);

@@ -62,7 +62,7 @@ enum smtp_event_kind {
                             ordinal counts RCPTs from 0 */
     SMTP_SAW_RCPT_REPLY, /* ordinal, code */
     SMTP_SAW_MESSAGE,    /* the server took a message (250 to the end of data or to BDAT LAST) */
-    SMTP_SAW_STARTTLS,   /* the server's 220 to STARTTLS: opaque from here on */
+    SMTP_SAW_STARTTLS,   /* the server's 220 to STARTTLS: opaque from here on, if the client begins TLS */
     SMTP_SAW_TROUBLE,    /* trouble is set; text may hold the line that shows it (never AUTH or body text) */
 };
 

@@ -274,6 +274,23 @@ static enum smtp_turn chunk_turn(struct smtp_call *c)
     return SMTP_TURN_AGAIN;
 }
 
+/*
+ * The server is ready for TLS; whether the client is, its first byte says: a handshake record (RFC 8446 5.1), or the
+ * hello of SSLv2 (RFC 5246 E.2). Who goes on in plain text after all is understood by a server that goes on so, too:
+ * one that said 220 to a verb that it doesn't know, or thinks nothing of its own TLS.
+ */
+static enum smtp_turn tls_turn(struct smtp_call *c)
+{
+    struct smtp *s = c->s;
+    if (c->in->len == 0)
+        return SMTP_TURN_MORE;
+    if (c->in->at[0] == 0x16 || c->in->at[0] == 0x80)
+        s->client = SMTP_ELSEWHERE;
+    else
+        s->client = smtp_is(s, SMTP_TLS_UNSURE) ? SMTP_UNSURE : SMTP_AT_COMMAND;
+    return SMTP_TURN_AGAIN;
+}
+
 enum smtp_turn smtp_client_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
@@ -295,6 +312,8 @@ enum smtp_turn smtp_client_turn(struct smtp_call *c)
         return chunk_turn(c);
     case SMTP_UNSURE:
         return smtp_unsure_turn(c);
+    case SMTP_AT_TLS:
+        return tls_turn(c);
     case SMTP_ELSEWHERE:
         break;
     }

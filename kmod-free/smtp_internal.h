@@ -18,6 +18,7 @@ enum smtp_client_state {
     SMTP_IN_BODY,   /* 354: up to CRLF.CRLF */
     SMTP_IN_CHUNK,  /* BDAT: chunk_left octets */
     SMTP_UNSURE,    /* judged line by line under every reading */
+    SMTP_AT_TLS,    /* 220 to STARTTLS: TLS, if the next byte begins it */
     SMTP_ELSEWHERE, /* TLS, or never SMTP at all */
 };
 
@@ -57,6 +58,7 @@ enum smtp_flag {
     SMTP_ANYWHERE = 1 << 26,         /* octets were sent whose end isn't known: a command may begin inside a line */
     SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
     SMTP_DOUBT_LF = 1 << 25,         /* the latter */
+    SMTP_TLS_UNSURE = 1 << 28,       /* at SMTP_AT_TLS, and unsure before that */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
 };
 
@@ -176,6 +178,9 @@ void smtp_end_of_data(struct smtp *s);
 void smtp_unsure_push(struct smtp *s, enum smtp_pending kind);
 /* What the command's reply will be the answer to. */
 enum smtp_pending smtp_pending_of(const struct smtp_command *c);
+
+/* The server's 220 to STARTTLS. */
+void smtp_await_tls(struct smtp *s);
 
 /* The rest: one turn each. */
 enum smtp_turn smtp_client_turn(struct smtp_call *c);

@@ -28,7 +28,7 @@ static enum smtp_turn saw_starttls(struct smtp_call *c, uint16_t code)
     if (code != 220)
         return SMTP_TURN_AGAIN;
     s->facts.starttls = true;
-    s->client = SMTP_ELSEWHERE;
+    smtp_await_tls(s);
     return saw(c, SMTP_SAW_STARTTLS, code);
 }
 

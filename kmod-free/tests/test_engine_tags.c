@@ -200,12 +200,14 @@ static void malformed(void **state)
 /* The server's 220 decides, whatever the verb looked like. */
 static void starttls(void **state)
 {
-    static const char tls[] = BEGIN "C: STARTTLS\nS: 220 go\nC: RCPT TO:<not@ext.example>\n";
-    static const char odd[] = BEGIN "C: STARTTLS x\nS: 220 go\nC: RCPT TO:<not@ext.example>\n";
+    static const char tls[] = BEGIN "C: STARTTLS\nS: 220 go\nC: \x16\x03\x01\nC: RCPT TO:<not@ext.example>\n";
+    static const char odd[] = BEGIN "C: STARTTLS x\nS: 220 go\nC: \x16\x03\x01\nC: RCPT TO:<not@ext.example>\n";
+    static const char plain[] = BEGIN "C: STARTTLS\nS: 220 go\n" RELAY; /* no TLS, whatever the server said */
     static const char refused[] = BEGIN "C: STARTTLS\nS: 454 no\n" RELAY;
     static const char other[] = BEGIN "C: NOOP\nS: 220 ok\n" RELAY;
     (void)state;
     expect(OUTSIDE, tls, "session starttls\n", VERDICT_PASS);
+    expect(OUTSIDE, plain, RELAYED "session starttls\n", VERDICT_RESET);
     expect(TLS_ALERT, tls, "alert starttls alert\nsession starttls\n", VERDICT_PASS);
     expect(TLS_RESET, tls, "alert starttls reset\nsession starttls\n", VERDICT_RESET);
     expect(TLS_RESET, odd, "alert starttls reset\nsession starttls\n", VERDICT_RESET);

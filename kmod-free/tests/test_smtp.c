@@ -495,10 +495,21 @@ static void test_starttls(void **state)
     (void)state;
     PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\x16\\x03\\x01\\r\\nRCPT TO:<x>\\r\\n\ns: \\x16\\x03\\x03250 x\\r\\n\n",
          HELO "starttls\n");
-    PLAY(GREETING "C: starttls x\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
-    PLAY(GREETING "C: X-ANONYMOUSTLS\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
+#define TLS_HELLO "c: \\x16\\x03\\x01\\r\\nRCPT TO:<x>\\r\\n\n"
+    PLAY(GREETING "C: starttls x\nS: 220 go\n" TLS_HELLO, HELO "starttls\n");
+    PLAY(GREETING "C: X-ANONYMOUSTLS\nS: 220 go\n" TLS_HELLO, HELO "starttls\n");
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\x80\\x2e\\x01\\r\\nRCPT TO:<x>\\r\\n\ns: \\x16\\x03\\x03250 x\\r\\n\n",
+         HELO "starttls\n");
+    /* who doesn't begin TLS goes on in plain text, and so do barriers and replies */
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: RCPT TO:<y>\nC: .\nS: 250 ok\n" TLS_HELLO,
+         HELO "starttls\nrcpt 0 <x>\nreply 0 250\nmessage\nrcpt 1 <x>\n");
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\r\\n\nS: 500 what\nC: RCPT TO:<x>\nS: 250 ok\n",
+         HELO "starttls\nrcpt 0 <x>\nreply 0 250\n");
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nC: STARTTLS\nS: 220 go\n" TLS_HELLO, HELO "starttls\nstarttls\n");
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nS: 421 too late\n" TLS_HELLO, HELO "starttls\n");
     /* injection: told before the reply; commands if it isn't 220 */
-    PLAY(GREETING "C: STARTTLS\nC: RCPT TO:<x>\nS: 220 go\nC: RCPT TO:<y>\n", HELO "injection\nstarttls\n");
+    PLAY(GREETING "C: STARTTLS\nC: RCPT TO:<x>\nS: 220 go\nC: RCPT TO:<y>\n",
+         HELO "injection\nstarttls\nrcpt 0 <x>\nrcpt 1 <y>\n");
     PLAY(GREETING "C: STARTTLS\nC: RCPT TO:<x>\nS: 454 no\nS: 250 ok\n", HELO "injection\nrcpt 0 <x>\nreply 0 250\n");
     PLAY(GREETING "C: STARTTLS\nc: R\nS: 454 no\nc: CPT TO:<x>\\r\\n\nS: 250 ok\n",
          HELO "injection\nrcpt 0 <x>\nreply 0 250\n");
@@ -529,7 +540,7 @@ static void test_auth(void **state)
          HELO "rcpt? 0 <b>\nrcpt 1 <c>\nreply 1 250\n");
     PLAY(GREETING MAIL RCPT "C: AUTH LOGIN\nS: 334 x\nC: DATA\nS: 354 go\nC: RCPT TO:<x>\nC: .\nS: 250 ok\n",
          HELO SAW_MAIL SAW_RCPT "message\n");
-    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\n", HELO "starttls\n");
+    PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: STARTTLS\nS: 220 go\n" TLS_HELLO, HELO "starttls\n");
     PLAY(GREETING "C: AUTH LOGIN\nS: 334 x\nC: EHLO x\nS: 334 x\nC: DATA\nS: 535 no\nC: RCPT TO:<x>\nS: 250 ok\n",
          HELO "rcpt 0 <x>\nreply 0 250\n");
     /* other names of it; and one that nobody knows */
@@ -686,7 +697,8 @@ static void test_midstream(void **state)
     PLAY_MIDSTREAM("C: RSET\nS: 250 ok\nC: MAIL FROM:<a@b>\nC: RCPT TO:<b>\nc: BDAT 13 LAST\\r\\nRCPT TO:<x>\\r\\n\n"
                    "S: 250 ok\nS: 250 ok\nS: 250 ok\nc: BDAT 13 LAST\\r\\nRCPT TO:<y>\\r\\nRCPT TO:<z>\\r\\n\n",
                    "mail <a@b>\nrcpt 0 <b>\nrcpt? 1 <x>\nreply 0 250\nmessage\nrcpt 2 <z>\n");
-    PLAY_MIDSTREAM("C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\n", "starttls\n");
+    PLAY_MIDSTREAM("C: STARTTLS\nS: 220 go\n" TLS_HELLO, "starttls\n");
+    PLAY_MIDSTREAM("C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\n", "starttls\nrcpt 0 <x>\n");
     PLAY_MIDSTREAM("C: AUTH LOGIN\nS: 334 x\nC: RCPTsecret\nS: 235 x\nC: RCPT TO:<x>\nS: 250 x\n",
                    "rcpt 0 <x>\nreply 0 250\n");
     /* a text with lone dots, and nothing is sure: no alarm */
