@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * load [-n SESSIONS] [-c AT-ONCE] [-r RCPTS] [-l BODY] [-p] [-x N] [-H] [-a ADDRESS]... [-T SECONDS] SERVER PORT
+ * load [-n SESSIONS] [-c AT-ONCE] [-r RCPTS] [-l BODY] [-p] [-x N] [-H] [-a ADDRESS]... [-A ADDRESS] [-R RATE]
+ *      [-T SECONDS] SERVER PORT
  *
  * SMTP sessions of one message each, as fast as they go.
  *   -p  MAIL, all RCPT and DATA in one write
  *   -x  every Nth session names a recipient of another domain, and may be broken off there
  *   -H  opens the sessions and stops behind RCPT; says "held N", and holds them until it is killed
  *   -a  the client's own address; several take turns
+ *   -A  IPv4: each session has an address of its own, counted up from this one
+ *   -R  begins so many sessions a second at most
  *   -T  gives up then (100)
- * Prints one line: sessions=N ended=N failed=N secs=S p50_us=N p99_us=N. ended: broken off at a recipient of -x;
+ * Prints one line: sessions=N ended=N failed=N secs=S p50_us=N p99_us=N banner_p50_us=N banner_p99_us=N (from connect
+ * to the banner). ended: broken off at a recipient of -x;
  * failed: all else that didn't get through. Status 1: some failed.
  */
 #include <arpa/inet.h>
@@ -54,16 +58,17 @@ struct connection {
 enum outcome { GOES_ON, DONE, BROKEN };
 
 static struct {
-    long sessions, at_once, rcpts, every, limit;
+    long sessions, at_once, rcpts, every, limit, rate;
     size_t body;
     bool pipelined, hold;
     struct address server, own[ADDRESSES_MAX];
     int own_count;
+    uint32_t first; /* of -A; host byte order, 0: none */
 } want = {.sessions = 1000, .at_once = 1, .rcpts = 1, .limit = 100, .body = 1024};
 static struct script local, relaying;
-static long started, done, ended, failed, held, live;
+static long started, done, ended, failed, held, live, greeted;
 static struct connection connections[FILES_MAX]; /* by file descriptor */
-static double *latencies;
+static double *latencies, *banners;
 static int epoll;
 
 static void die(const char *what)
@@ -180,6 +185,12 @@ static void start(void)
         if (bind(fd, (const void *)&own->at, own->len) < 0)
             die("load: bind");
     }
+    if (want.first != 0) {
+        struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(want.first + (uint32_t)started)};
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+        if (bind(fd, (const void *)&own, sizeof own) < 0)
+            die("load: bind");
+    }
     started++;
     live++;
     c->relays = want.every > 0 && started % want.every == 0;
@@ -198,6 +209,8 @@ static enum outcome replied(struct connection *c)
         return BROKEN;
     if (--c->want > 0)
         return GOES_ON;
+    if (c->step == 0)
+        banners[greeted++] = (now() - c->began) * 1e6;
     if (c->step + 1 == c->script->count) {
         if (!want.hold)
             return DONE;
@@ -244,14 +257,22 @@ static void attend(struct connection *c, uint32_t events)
         finish(c, outcome);
 }
 
-static void run(double until)
+/* May one more begin now? */
+static bool due(double began)
+{
+    if (started == want.sessions || (want.hold ? live - held >= OPENING_MAX : live >= want.at_once))
+        return false;
+    return want.rate == 0 || (double)started < (now() - began) * (double)want.rate;
+}
+
+static void run(double began, double until)
 {
     bool told = false;
     while ((started < want.sessions || live > 0) && (told || now() < until)) {
         struct epoll_event events[256];
-        while (started < want.sessions && (want.hold ? live - held < OPENING_MAX : live < want.at_once))
+        while (due(began))
             start();
-        int n = epoll_wait(epoll, events, 256, 200);
+        int n = epoll_wait(epoll, events, 256, want.rate > 0 && started < want.sessions ? 1 : 200);
         for (int i = 0; i < n; i++)
             attend(&connections[events[i].data.fd], events[i].events);
         if (want.hold && !told && held + failed >= want.sessions) {
@@ -286,8 +307,9 @@ static struct address address_of(const char *text, uint16_t port)
 
 static bool take_options(int argc, char **argv)
 {
+    struct in_addr first;
     int option;
-    while ((option = getopt(argc, argv, "n:c:r:l:px:Ha:T:")) != -1) {
+    while ((option = getopt(argc, argv, "n:c:r:l:px:Ha:A:R:T:")) != -1) {
         long number = optarg != NULL ? strtol(optarg, NULL, 10) : 0;
         switch (option) {
         case 'n':
@@ -319,6 +341,14 @@ static bool take_options(int argc, char **argv)
                 return false;
             want.own[want.own_count++] = address_of(optarg, 0);
             break;
+        case 'A':
+            if (inet_pton(AF_INET, optarg, &first) != 1)
+                return false;
+            want.first = ntohl(first.s_addr);
+            break;
+        case 'R':
+            want.rate = number;
+            break;
         default:
             return false;
         }
@@ -335,6 +365,11 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+static double at(const double *sorted, long count, long percent)
+{
+    return count > 0 ? sorted[count * percent / 100] : 0;
+}
+
 /* As many files as we may have. */
 static bool all_files(void)
 {
@@ -349,21 +384,24 @@ int main(int argc, char **argv)
 {
     if (!take_options(argc, argv)) {
         fprintf(stderr, "usage: load [-n SESSIONS] [-c AT-ONCE] [-r RCPTS] [-l BODY] [-p] [-x N] [-H] [-a ADDRESS]... "
-                        "[-T SECONDS] SERVER PORT\n");
+                        "[-A ADDRESS] [-R RATE] [-T SECONDS] SERVER PORT\n");
         return 2;
     }
     write_script(&local, "local.example");
     write_script(&relaying, "ext.example");
     latencies = calloc((size_t)want.sessions, sizeof *latencies);
+    banners = calloc((size_t)want.sessions, sizeof *banners);
     epoll = epoll_create1(0);
-    if (latencies == NULL || epoll < 0 || !all_files())
+    if (latencies == NULL || banners == NULL || epoll < 0 || !all_files())
         die("load");
     double began = now();
-    run(began + (double)want.limit);
+    run(began, began + (double)want.limit);
     double secs = now() - began;
     failed += live - held + want.sessions - started;
     qsort(latencies, (size_t)done, sizeof *latencies, by_size);
-    printf("sessions=%ld ended=%ld failed=%ld secs=%.3f p50_us=%.0f p99_us=%.0f\n", done, ended, failed, secs,
-           done > 0 ? latencies[done / 2] : 0, done > 0 ? latencies[done * 99 / 100] : 0);
+    qsort(banners, (size_t)greeted, sizeof *banners, by_size);
+    printf("sessions=%ld ended=%ld failed=%ld secs=%.3f p50_us=%.0f p99_us=%.0f banner_p50_us=%.0f banner_p99_us=%.0f\n",
+           done, ended, failed, secs, at(latencies, done, 50), at(latencies, done, 99), at(banners, greeted, 50),
+           at(banners, greeted, 99));
     return failed > 0;
 }
