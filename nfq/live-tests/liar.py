@@ -13,8 +13,10 @@ say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
   garbage    clients get random bytes behind the right number
   wrong-id   clients get a listing with another number
   servfail   clients get SERVFAIL
-  truncated  clients get a truncated answer, and by TCP 60,000 bytes of TXT records
+  truncated  clients get a truncated answer, and by TCP 64 KiB of TXT records
+  big-reason clients are listed, and the reason comes by TCP, in 64 KiB of TXT records
   silent     clients get nothing
+Prints each name that it is asked about.
 """
 import os, socket, struct, sys, threading, time
 
@@ -42,8 +44,17 @@ def reply(m, rcode, addresses=(), flags=0x8180):
     return out
 
 
+def too_much(m):
+    _, q = question(m)
+    out = m[:2] + struct.pack(">HHHHH", 0x8180, 1, 244, 0, 0) + q
+    for _ in range(244):
+        out += b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, 256) + b"\xff" + b"x" * 255
+    return out
+
+
 def answer(m, tcp=False):
     name, q = question(m)
+    print(name, flush=True)
     if name.startswith("2.0.0.127."):
         return reply(m, 0, ["127.0.0.2"])
     how = mode()
@@ -63,12 +74,11 @@ def answer(m, tcp=False):
     if how == "servfail":
         return reply(m, 2)
     if how == "truncated":
-        if not tcp:
-            return reply(m, 0, flags=0x8380)
-        out = m[:2] + struct.pack(">HHHHH", 0x8180, 1, 234, 0, 0) + q
-        for _ in range(234):
-            out += b"\xc0\x0c" + struct.pack(">HHIH", 16, 1, 60, 256) + b"\xff" + b"x" * 255
-        return out
+        return too_much(m) if tcp else reply(m, 0, flags=0x8380)
+    if how == "big-reason":
+        if q[-4:-2] != b"\0\x10":
+            return reply(m, 0, ["127.0.0.2"])
+        return too_much(m) if tcp else reply(m, 0, flags=0x8380)
     return None
 
 
