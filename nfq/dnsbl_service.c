@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #define QUEUES_MAX       64 /* SUPERVISOR_QUEUES_MAX */
 #define BUSY_MS          20  /* how late a deadline may be seen */
 #define IDLE_MS          500
+#define NICENESS         5 /* packets first, where both want the same processor */
 #define REPORT_NS        (500 * NS_PER_MS)
 
 static_assert(RESOLVER_QUESTIONS_MAX >= DNSBL_QUERIES_MAX, "every query has its question");
@@ -208,6 +210,7 @@ int dnsbl_service_run(const struct dnsbl_service_setup *setup)
         fprintf(stderr, "rcptwall: DNS blocklists: %s\n", error[0] != '\0' ? error : "can't give up privileges");
         return 1;
     }
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != setup->supervisor)
         return 1;

@@ -20,6 +20,8 @@
 #define TICK_NS       (10 * NS_PER_MS)
 /* On SIGTERM: how long to go on answering what waits, and how long the last messages may wait for room. */
 #define ANSWERS_A_TURN 64
+/* No question is under way for longer (rules/config_keys.c: timeout). */
+#define ANSWERS_NS     (61 * NS_PER_S)
 #define DRAIN_NS      NS_PER_S
 #define LAST_WORDS_NS (2 * NS_PER_S)
 
@@ -34,6 +36,10 @@ struct worker {
     struct channel events, control, asks;
     struct close_request closes[QUEUE_BATCH]; /* asked for when the verdicts are through */
     size_t close_count;
+    struct dnsbl_ask asked[QUEUE_BATCH]; /* likewise */
+    size_t asked_count;
+    uint32_t awaited;    /* answers that may come */
+    struct mono last_ask;
     struct worker_counters count;
     uint32_t noted; /* bits of enum note that were sent */
     struct mono now, ticked, beat;
@@ -88,24 +94,39 @@ static void take_event(void *ctx, const struct event *ev)
     channel_send_event(&w->events, ev);
 }
 
-/* engine.h's ask_sink */
+static bool send_ask(struct worker *w, const struct dnsbl_ask *ask)
+{
+    bool sent = channel_send(&w->asks, MESSAGE_ASK, ask, sizeof *ask);
+    w->awaited += sent;
+    w->last_ask = w->now;
+    return sent;
+}
+
+/* engine.h's ask_sink. The verdict first: whoever is woken by the question may want this processor. */
 static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
 {
     struct worker *w = ctx;
     const struct dnsbl_ask ask = {.who = w->setup->number, .flow = flow, .flow_id = flow_id, .client = *client};
-    return channel_send(&w->asks, MESSAGE_ASK, &ask, sizeof ask);
+    if (w->asked_count == QUEUE_BATCH)
+        return send_ask(w, &ask);
+    w->asked[w->asked_count++] = ask;
+    return true;
 }
 
 /* Before packets are judged: what they may have waited for. */
 static void take_answers(struct worker *w)
 {
     static struct message m;
-    for (int i = 0; i < ANSWERS_A_TURN && channel_receive(w->setup->answers, &m) == 1; i++)
+    for (int i = 0; i < ANSWERS_A_TURN && w->awaited > 0 && channel_receive(w->setup->answers, &m) == 1; i++) {
+        w->awaited--;
         if (m.kind == MESSAGE_TOLD)
             engine_tell(w->engine, &m.is.told);
+    }
+    if (w->awaited > 0 && mono_before(mono_add(w->last_ask, ANSWERS_NS), w->now))
+        w->awaited = 0; /* dnsbl_service died over them */
 }
 
-/* All verdicts to the kernel, then all close requests to the supervisor. */
+/* All verdicts to the kernel, then all close requests to the supervisor, and all questions to dnsbl_service. */
 static int flush(struct worker *w)
 {
     int r = 0;
@@ -118,6 +139,11 @@ static int flush(struct worker *w)
     for (size_t i = 0; i < w->close_count; i++)
         channel_send(&w->control, MESSAGE_CLOSE, &w->closes[i], sizeof w->closes[i]);
     w->close_count = 0;
+    for (size_t i = 0; i < w->asked_count; i++)
+        if (!send_ask(w, &w->asked[i]))
+            engine_tell(w->engine, &(struct dnsbl_told){
+                                       .flow = w->asked[i].flow, .flow_id = w->asked[i].flow_id, .incomplete = true});
+    w->asked_count = 0;
     return r;
 }
 
