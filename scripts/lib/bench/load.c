@@ -401,7 +401,7 @@ int main(int argc, char **argv)
     qsort(latencies, (size_t)done, sizeof *latencies, by_size);
     qsort(banners, (size_t)greeted, sizeof *banners, by_size);
     printf("sessions=%ld ended=%ld failed=%ld secs=%.3f p50_us=%.0f p99_us=%.0f banner_p50_us=%.0f banner_p99_us=%.0f\n",
-           done, ended, failed, secs, percentile(latencies, done, 50), percentile(latencies, done, 99), percentile(banners, greeted, 50),
-           percentile(banners, greeted, 99));
+           done, ended, failed, secs, percentile(latencies, done, 50), percentile(latencies, done, 99),
+           percentile(banners, greeted, 50), percentile(banners, greeted, 99));
     return failed > 0;
 }
