@@ -194,6 +194,8 @@ static void nft_edits(void **state)
         {"{\"goto\": {\"target\": \"condemned\"}}", "{\"accept\": null}", true, "of a session that is over pass", 8},
         {"{\"goto\": {\"target\": \"condemned\"}}", "{\"goto\": {\"target\": \"judge\"}}", true,
          "of a session that is over come to the queue again", 8},
+        /* a way past the queue in our own chain */
+        {HEAD, RULE(GUARD, "{\"accept\": null}") HEAD, false, "no rule sends packets of", 2},
         /* nobody remembers anything */
         {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "25") "{\"notrack\": null}") HEAD, false,
          "these connections aren't tracked, so that neither tags nor verdicts are kept: table inet mine", 1},
@@ -288,6 +290,12 @@ static void iptables_edits(void **state)
          "may not be tracked", 1},
         {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
          0},
+        {"-A FORWARD -j RCPTWALL-TAG\n", "", false, "no tag is set for packets", 2},
+        {FORWARD, FORWARD "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD\n", false, NULL,
+         0}, /* behind */
+        {FORWARD, "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD --hw\n" FORWARD, false,
+         "takes these connections past all rules: iptables security: -A FORWARD", 1},
+        {FORWARD, "-A FORWARD -p udp -j FLOWOFFLOAD\n" FORWARD, false, NULL, 0},
         {"COMMIT", "rubbish", false, "what iptables-save prints can't be read", 1},
     };
 
