@@ -35,10 +35,10 @@ static bool folder_of(const char *path, char folder[static PATH_MAX])
 
     if (len >= PATH_MAX)
         return false;
-    memcpy(folder, path, len);
-    folder[len] = '\0';
-    if (len == 0)
-        strcpy(folder, slash != NULL ? "/" : ".");
+    if (len > 0)
+        snprintf(folder, PATH_MAX, "%.*s", (int)len, path);
+    else
+        snprintf(folder, PATH_MAX, "%s", slash != NULL ? "/" : ".");
     return true;
 }
 

@@ -117,7 +117,7 @@ static void check_stale(const struct firewall_text *t, const char *what, const c
     if (h.stale_count != count)
         fail_msg("%s: %zu findings:\n%s", what, h.stale_count, h.stale);
     for (char *line = strtok_r(h.stale, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
-        if (strstr(line, expected) == NULL)
+        if (expected == NULL || strstr(line, expected) == NULL)
             fail_msg("%s: %s", what, line);
 }
 
