@@ -94,7 +94,8 @@ static bool set_owner(const char *path, const char *group, const struct identity
         }
         gid = g->gr_gid;
     }
-    if (lchown(path, uid, gid) == 0 && chmod(path, group != NULL ? 0660 : 0600) == 0)
+    /* in this order: afterwards it is somebody else's, and its mode not ours to change without CAP_FOWNER */
+    if (chmod(path, group != NULL ? 0660 : 0600) == 0 && lchown(path, uid, gid) == 0)
         return true;
     snprintf(error, room, "control-socket %s: %s", path, strerror(errno));
     return false;
