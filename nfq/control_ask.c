@@ -22,11 +22,15 @@ char *control_ask_where(const char *command, const char *socket, const char *con
     const char *path = socket;
     /* a file that isn't named and isn't there, or that this user may not read, means the default */
     if (path == NULL && (config != NULL || access(CONFIG_PATH, R_OK) == 0)) {
-        if (!config_read(&c, config != NULL ? config : CONFIG_PATH, error, sizeof error)) {
+        bool good = config_read(&c, config != NULL ? config : CONFIG_PATH, error, sizeof error);
+        if (!good)
             fprintf(stderr, "rcptwall %s: %s\n", command, error);
+        if (!good && config != NULL) {
+            config_free(&c);
             return NULL;
         }
-        path = c.control_socket;
+        if (good) /* otherwise the daemon may well go on by what was there before: now it is asked most */
+            path = c.control_socket;
     }
     char *copy = strdup(path != NULL ? path : CONTROL_SOCKET_PATH);
     config_free(&c);

@@ -15,7 +15,9 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,16 @@ struct mono supervisor_now(void)
     return (struct mono){t.tv_sec * NS_PER_S + t.tv_nsec};
 }
 
+/* Is standard error systemd's journal? What goes to syslog is there already. systemd.exec(5), $JOURNAL_STREAM. */
+static bool stderr_is_journal(void)
+{
+    unsigned long long device, inode;
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+           st.st_dev == device && st.st_ino == inode;
+}
+
 void supervisor_say(struct supervisor *s, int priority, const char *format, ...)
 {
     char line[MESSAGE_TEXT_MAX];
@@ -37,7 +49,8 @@ void supervisor_say(struct supervisor *s, int priority, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    fprintf(stderr, "rcptwall: %s\n", line);
+    if (!s->in_journal || s->reporter.pid == 0)
+        fprintf(stderr, "rcptwall: %s\n", line);
     channel_send_text(&s->text, priority, line);
 }
 
@@ -308,6 +321,7 @@ int supervisor_run(const struct supervisor_setup *setup)
         .setup = setup,
         .config = setup->config,
         .event_file = setup->event_file,
+        .in_journal = stderr_is_journal(),
         .events = {-1, -1},
         .texts = {-1, -1},
         .facts = {-1, -1},

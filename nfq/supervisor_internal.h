@@ -38,6 +38,7 @@ struct supervisor {
     struct slot slots[SUPERVISOR_QUEUES_MAX];
     size_t count;
     pid_t self;
+    bool in_journal; /* so is standard error, where syslog goes */
     struct helper reporter, teller, asker;
     int asks[2]; /* all workers to dnsbl_service; -1: no DNS blocklists */
     int zones[2]; /* dnsbl_service to the status server; -1 likewise */
