@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # machine_why is the caller's
 #
 # machine - the gateway as a Debian of its own: a tree from scripts/package with systemd as its first process, in the
 # lab's gateway namespace. Its units, its journal and its package manager are the real ones.
