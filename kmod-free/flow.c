@@ -253,6 +253,8 @@ uint32_t flow_make(struct flow_table *t, const struct endpoint *client, const st
     };
     t->links[index] = (struct flow_link){.chain = *bucket, .hash = hash};
     *bucket = index + 1;
+    uint64_t number = cheap_number(client, server);
+    *recent_of(t, number) = (struct flow_recent){.index = index + 1, .number = (uint32_t)number};
     return index;
 }
 
