@@ -22,8 +22,8 @@ __attribute__((format(printf, 2, 3))) void fw_find(struct findings *, const char
  * configuration? Whoever changed the one or the other: said.
  */
 void firewall_same(struct findings *, const struct firewall_text *);
-/* printed: what `rcptwall rules` prints in this form. */
-void firewall_same_nft(struct findings *, const char *printed, const char *json);
+/* printed: what `rcptwall rules` prints in this form. false: there is no table of ours. */
+bool firewall_same_nft(struct findings *, const char *printed, const char *json);
 /* family: 4 or 6 */
 void firewall_same_iptables(struct findings *, const char *printed, const char *save, uint8_t family);
 

@@ -40,17 +40,23 @@ static char *printed(struct findings *f, bool (*print)(const struct config *, FI
     return text;
 }
 
+static bool leads_to_us(const char *save)
+{
+    return save != NULL && strstr(save, " -j RCPTWALL-QUEUE") != NULL;
+}
+
 void firewall_same(struct findings *f, const struct firewall_text *text)
 {
     char *nft = text->nft != NULL ? printed(f, ruleset_print_nft) : NULL;
     char *iptables = text->iptables != NULL || text->ip6tables != NULL ? printed(f, ruleset_print_iptables) : NULL;
 
-    if (nft != NULL)
-        firewall_same_nft(f, nft, text->nft);
+    bool table = nft != NULL && firewall_same_nft(f, nft, text->nft);
     if (iptables != NULL && text->iptables != NULL)
         firewall_same_iptables(f, iptables, text->iptables, 4);
     if (iptables != NULL && text->ip6tables != NULL)
         firewall_same_iptables(f, iptables, text->ip6tables, 6);
+    if (table && (leads_to_us(text->iptables) || leads_to_us(text->ip6tables)))
+        fw_find(f, "both forms of the rules are loaded, so packets come to the queue twice: take one of them away");
     free(nft);
     free(iptables);
 }

@@ -359,8 +359,6 @@ static void compare_table(struct findings *f, json_t *all, const char *family, c
 {
     char what[96], mark[64];
 
-    if (!is_loaded(all, family)) /* where it should be, the walk says what is missing */
-        return;
     char *table = table_text(printed, family);
     if (table == NULL) {
         fw_find(f, "table %s rcptwall is left from another configuration: nft delete table %s rcptwall", family,
@@ -379,11 +377,18 @@ static void compare_table(struct findings *f, json_t *all, const char *family, c
     free(table);
 }
 
-void firewall_same_nft(struct findings *f, const char *printed, const char *json)
+bool firewall_same_nft(struct findings *f, const char *printed, const char *json)
 {
+    static const char *const families[] = {"inet", "bridge"};
     json_t *root = json_loads(json, 0, NULL), *all = json_object_get(root, "nftables");
+    bool any = false;
 
-    compare_table(f, all, "inet", printed);
-    compare_table(f, all, "bridge", printed);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        if (!is_loaded(all, families[i])) /* where it should be, the walk says what is missing */
+            continue;
+        any = true;
+        compare_table(f, all, families[i], printed);
+    }
     json_decref(root);
+    return any;
 }

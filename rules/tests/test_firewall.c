@@ -135,6 +135,9 @@ static void whole_sets(void **state)
     check_stale(&nft, "routed.json", "", 0);
     check_stale(&tables, "iptables.save", "", 0);
     check_stale(&both, "office.json", "", 0);
+    free(both.nft);
+    both.nft = load("routed.json");
+    check(&both, &(struct edit){"routed.json", "and iptables", false, "both forms of the rules are loaded", 1});
     free(nft.nft);
     nft.nft = load("bridge.json");
     check_stale(&nft, "bridge.json", "table bridge rcptwall is left from another configuration", 1);
