@@ -35,11 +35,12 @@ struct mono supervisor_now(void)
 /* Is standard error systemd's journal? What goes to syslog is there already. systemd.exec(5), $JOURNAL_STREAM. */
 static bool stderr_is_journal(void)
 {
-    unsigned long long device, inode;
-    const char *stream = getenv("JOURNAL_STREAM");
+    const char *stream = getenv("JOURNAL_STREAM"); /* DEVICE:INODE */
+    char *colon, *end;
     struct stat st;
-    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
-           st.st_dev == device && st.st_ino == inode;
+    if (stream == NULL || fstat(STDERR_FILENO, &st) < 0 || strtoull(stream, &colon, 10) != st.st_dev || *colon != ':')
+        return false;
+    return strtoull(colon + 1, &end, 10) == st.st_ino && *end == '\0';
 }
 
 void supervisor_say(struct supervisor *s, int priority, const char *format, ...)

@@ -90,8 +90,10 @@ static char *load_section(const char *path, const char *title)
     char head[80], *text = load(path);
     snprintf(head, sizeof head, "\n.Sh %s\n", title);
     char *at = strstr(text, head);
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("%s has no section %s", path, title);
+        return NULL;
+    }
     char *end = strstr(at + 1, "\n.Sh ");
     if (end != NULL)
         end[1] = '\0';
@@ -177,8 +179,10 @@ static void key_is_explained(const char *section, const char *sample, const stru
     char head[80], wanted[200], shown[200];
     snprintf(head, sizeof head, "\n.It Ic %s No = Li ", key->name);
     const char *at = strstr(section, head);
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("rcptwall.conf(5) doesn't say \"%s = ...\" in its section", key->name);
+        return;
+    }
     page_value(at + strlen(head), shown, sizeof shown);
     sample_value(sample, key->name, wanted, sizeof wanted);
     assert_string_equal(shown, wanted);

@@ -266,7 +266,7 @@ lab_body() {
 # lab_postfix [NAME [NS [LINE...]]]: Postfix as a relay that is open to the whole world, in the inside namespace. The
 # lines are more of its master.cf, LAB_POSTFIX_MAIN are lines for its main.cf. /etc/postfix is not looked at.
 lab_postfix() {
-    local name=${1:-postfix} ns=${2:-inside} dir main
+    local name=${1:-postfix} ns=${2:-inside} dir main_cf
     local conf=$LAB_DIR/$name/etc queue=$LAB_DIR/$name/queue data=$LAB_DIR/$name/data
     shift $(($# < 2 ? $# : 2))
     mkdir -p "$conf" "$queue" "$data"
@@ -305,8 +305,8 @@ append_dot_mydomain = no
 biff = no
 EOF
     # Not just written behind the others: what Postfix has to say about two lines of one name fills its log before it has one.
-    mapfile -t main <<<"${LAB_POSTFIX_MAIN:-biff = no}"
-    postconf -c "$conf" -e "${main[@]}" || lab_die "postconf"
+    mapfile -t main_cf <<<"${LAB_POSTFIX_MAIN:-biff = no}"
+    postconf -c "$conf" -e "${main_cf[@]}" || lab_die "postconf"
     cat >"$conf/master.cf" <<'EOF'
 smtp       inet  n - n -     - smtpd
 pickup     unix  n - n 60    1 pickup
