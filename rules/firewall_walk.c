@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A packet's way through one hook: base chains by priority, each until a verdict. */
-#include "rules/firewall_internal.h"
+#include "rules/firewall_walk.h"
 
 #include <stdlib.h>
 

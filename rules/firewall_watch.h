@@ -5,7 +5,7 @@
 #define RCPTWALL_FIREWALL_WATCH_H
 
 #include "rules/firewall_findings.h"
-#include "rules/firewall_internal.h"
+#include "rules/firewall_walk.h"
 
 /* A place where the rules look: one hook for each direction. */
 struct fw_watch {
