@@ -180,7 +180,7 @@ struct engine_counters {
     uint64_t conflicts, stream_full, out_of_window, urgent, spoofed, gaps, gap_bytes;
     uint64_t flows_now, flows_peak, flows_max;
     uint64_t blocks_now, blocks_peak, blocks_max; /* of streams, STREAM_BLOCK bytes each */
-    uint64_t notes_now, notes_peak, notes_max;    /* what HELO and MAIL said, one a session at most */
+    uint64_t notes_now, notes_peak, notes_max;    /* of what HELO and MAIL said, small ones */
 };
 void engine_count(const struct engine *, struct engine_counters *out);
 
