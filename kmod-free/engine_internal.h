@@ -54,6 +54,7 @@ struct session {
     bool dnsbl_waits : 1;       /* client_waits, and for this only */
     bool ban_due : 1;           /* the next verdict asks for the ban */
     bool is_excused : 1;
+    bool external_open : 1;     /* an external recipient was accepted since the last message */
     uint32_t client_in;         /* interface that the client's packets come in by; 0 = not known, or they leave by it */
     uint32_t packets[ROLE_COUNT];
     uint64_t bytes[ROLE_COUNT];
@@ -63,7 +64,7 @@ struct session {
     uint64_t flow_id;
     uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
     uint64_t broke_recent;      /* likewise: did the policy ask for anything above accept? */
-    uint32_t rcpts, external_rcpts, external_accepted;
+    uint32_t rcpts, external_rcpts, external_accepted, external_messages;
     uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
     struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */

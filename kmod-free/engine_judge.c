@@ -179,12 +179,16 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev, st
         break;
     case SMTP_SAW_RCPT_REPLY:
         external = s->external_recent >> ev->ordinal % 64 & 1;
-        if (external && ev->code >= 200 && ev->code < 300)
+        if (external && ev->code >= 200 && ev->code < 300) {
             s->external_accepted++;
+            s->external_open = true;
+        }
         report_reply(e, flow, ev->ordinal, ev->code, external, s->broke_recent >> ev->ordinal % 64 & 1);
         break;
     case SMTP_SAW_MESSAGE:
         e->count.messages++;
+        s->external_messages += s->external_open;
+        s->external_open = false;
         break;
     case SMTP_SAW_STARTTLS:
         dnsbl_due(e, flow);

@@ -131,6 +131,7 @@ void report_session(struct engine *e, uint32_t flow)
     ev->session.external_rcpts = s->external_rcpts;
     ev->session.external_accepted = s->external_accepted;
     ev->session.messages = facts->messages;
+    ev->session.external_messages = s->external_messages;
     ev->session.duration_ns = s->last.ns - s->began.ns;
     ev->session.starttls = facts->starttls;
     ev->session.starttls_offered = facts->starttls_offered;

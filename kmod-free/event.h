@@ -49,6 +49,7 @@ struct event_span {
 struct event_session { /* EVENT_SESSION */
     uint64_t packets[2], bytes[2]; /* by enum role; payload bytes */
     uint32_t commands, rcpts, external_rcpts, external_accepted, messages;
+    uint32_t external_messages; /* of these: behind an external recipient that was accepted since the one before */
     int64_t duration_ns;
     bool starttls, starttls_offered, auth_offered, auth_used, auth_succeeded;
     bool midstream;      /* the SYN was not seen */

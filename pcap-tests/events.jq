@@ -15,6 +15,7 @@ elif .event_type == "gap" then
 elif .event_type == "session" then
     .session as $s
     | "session \(.rcptwall.tag): \($s.rcpts) rcpts, \($s.external_rcpts) external, \($s.external_accepted) accepted, \($s.messages) messages"
+    + when($s.external_messages > 0 and $s.external_messages != $s.messages; ", \($s.external_messages) of them external")
     + when($s.starttls; ", starttls") + when($s.auth.used; ", auth used") + when($s.auth.succeeded; ", auth succeeded")
     + when($s.midstream; ", midstream") + when($s.smtp | not; ", no smtp")
     + ": \($s.verdict)" + when($s.reason != "none"; " \($s.reason)")

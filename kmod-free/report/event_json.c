@@ -279,6 +279,7 @@ static json_t *session_object(const struct event *ev)
     put_count(&m, "external_rcpts", s->external_rcpts);
     put_count(&m, "external_accepted", s->external_accepted);
     put_count(&m, "messages", s->messages);
+    put_count(&m, "external_messages", s->external_messages);
     put_bool(&m, "starttls", s->starttls);
     put_bool(&m, "starttls_offered", s->starttls_offered);
     put(&m, "auth", auth_object(s));

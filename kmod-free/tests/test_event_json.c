@@ -161,7 +161,8 @@ static void test_session(void **state)
         .rcpts = 3,
         .external_rcpts = 2,
         .external_accepted = 1,
-        .messages = 1,
+        .messages = 2,
+        .external_messages = 1,
         .duration_ns = INT64_C(1234567891),
         .starttls_offered = true,
         .auth_offered = true,
@@ -174,7 +175,7 @@ static void test_session(void **state)
                         "\"rcptwall\":{\"tag\":\"outside\",\"action\":\"reset\",\"reason\":\"external-rcpt\",\"mode\":"
                         "\"enforce\"},"
                         "\"session\":{\"packets\":{\"client\":5,\"server\":6},\"bytes\":{\"client\":70,\"server\":80},"
-                        "\"commands\":4,\"rcpts\":3,\"external_rcpts\":2,\"external_accepted\":1,\"messages\":1,"
+                        "\"commands\":4,\"rcpts\":3,\"external_rcpts\":2,\"external_accepted\":1,\"messages\":2,\"external_messages\":1,"
                         "\"starttls\":false,\"starttls_offered\":true,"
                         "\"auth\":{\"offered\":true,\"used\":true,\"succeeded\":false},\"midstream\":false,\"smtp\":"
                         "true,"

@@ -62,7 +62,7 @@ static void count_session(struct summary *s, const struct event *ev)
 {
     s->sessions++;
     if (ev->session.external_accepted > 0 && ev->action > ACTION_ACCEPT)
-        s->messages += ev->session.messages;
+        s->messages += ev->session.external_messages;
     if (ev->session.starttls)
         s->tls++;
     else if (!ev->session.smtp)
@@ -180,7 +180,7 @@ void summary_answer_text(const struct summary *s, char *out, size_t room)
         snprintf(out, room,
                  "YES: the server accepted %" PRIu64 " of %" PRIu64
                  " external recipient%s of clients that may not relay, "
-                 "and took %" PRIu64 " message%s in these sessions.",
+                 "and took %" PRIu64 " message%s for them.",
                  s->accepted, s->tried, plural(s->tried), s->messages, plural(s->messages));
         return;
     case ANSWER_UNKNOWN:

@@ -24,7 +24,7 @@ struct summary {
     uint64_t files, packets, bytes;    /* bytes: on the wire, link layer included */
     struct wall first, last;           /* of the capture's own time */
     uint64_t tried, accepted, refused; /* RCPTs that break the policy because they are external */
-    uint64_t messages;                 /* taken in sessions where such a one was accepted */
+    uint64_t messages;                 /* taken for such ones that were accepted */
     uint64_t sessions;                 /* that were SMTP or on an SMTP port */
     uint64_t tls, unreadable;          /* of these: went into STARTTLS; no SMTP could be seen in them at all */
     uint64_t gaps;                     /* of these: with bytes missing, or without a beginning */

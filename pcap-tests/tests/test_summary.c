@@ -125,7 +125,8 @@ static struct event *session(uint32_t accepted, uint32_t messages)
 
     e->session.smtp = true;
     e->session.external_accepted = accepted;
-    e->session.messages = messages;
+    e->session.messages = messages + 1; /* one was for the server's own */
+    e->session.external_messages = messages;
     e->action = accepted ? ACTION_RESET : ACTION_ACCEPT;
     return e;
 }
@@ -168,7 +169,7 @@ static void test_answer_refused_accepted_unseen(void **state)
     summary_event(&s, session(1, 2));
     assert_answer(&s, ANSWER_ABUSED,
                   "YES: the server accepted 1 of 2 external recipients of clients that may not relay, "
-                  "and took 2 messages in these sessions.");
+                  "and took 2 messages for them.");
     summary_stop(&s);
 }
 
@@ -275,7 +276,7 @@ static void test_json(void **state)
         "\"top_external_domains\":[{\"domain\":\"ext.example\",\"rcpts\":1}],"
         "\"seconds\":2.0,\"bytes_per_second\":250.0,\"answer\":\"abused\",\"answer_text\":\"YES: the server accepted 1 "
         "of "
-        "1 external recipient of clients that may not relay, and took 1 message in these sessions.\"}");
+        "1 external recipient of clients that may not relay, and took 1 message for them.\"}");
     free(text);
     json_decref(object);
     summary_stop(&s);

@@ -97,9 +97,10 @@ static void take_event(void *ctx, const struct event *ev)
     if (ev->kind != EVENT_SESSION) /* (there it says what was current at the end) */
         add(ev->text, ev->text_len);
     if (ev->kind == EVENT_SESSION)
-        say("bytes=%llu/%llu commands=%u rcpts=%u external=%u accepted=%u messages=%u starttls=%d auth=%d%d%d smtp=%d",
+        say("bytes=%llu/%llu commands=%u rcpts=%u external=%u accepted=%u messages=%u/%u starttls=%d auth=%d%d%d smtp=%d",
             (unsigned long long)s->bytes[0], (unsigned long long)s->bytes[1], s->commands, s->rcpts, s->external_rcpts,
-            s->external_accepted, s->messages, s->starttls, s->auth_offered, s->auth_used, s->auth_succeeded, s->smtp);
+            s->external_accepted, s->messages, s->external_messages, s->starttls, s->auth_offered, s->auth_used,
+            s->auth_succeeded, s->smtp);
     add_text("\n");
 }
 
