@@ -23,12 +23,14 @@ struct direction {
     struct receiver in; /* in.read: handed on */
     uint32_t first;     /* sequence number of the byte at offset 0 */
     bool started;
+    bool fin;
 };
 
 struct connection {
     struct direction of[2];
     uint32_t other_isn; /* of a SYN that asks for a new connection */
     bool has_other_isn;
+    bool reset; /* a RST with the number that its receiver expected */
     struct connection *next;
 };
 
@@ -66,6 +68,7 @@ static void direction_start(struct direction *d, uint32_t first)
     must(receiver_new(&d->in, STREAM_ROOM, last_wins) ? d : NULL);
     d->first = first;
     d->started = true;
+    d->fin = false;
 }
 
 static void put(const struct connection *c, int from, const struct packet *p, int64_t ns, uint8_t flags,
@@ -91,6 +94,8 @@ static void take_syn(struct connection *c, int from, const struct packet *p)
     uint32_t first = p->seq.v + 1;
 
     if (!(p->flags & TCP_ACK)) {
+        if (c->reset || (d->fin && other->fin)) /* it is over: the same numbers again would be another one, too */
+            d->started = other->started = d->fin = other->fin = c->reset = false;
         c->other_isn = p->seq.v;
         c->has_other_isn = d->started && d->first != first;
         if (!d->started)
@@ -136,6 +141,9 @@ static void take(const struct capsrc_record *record)
         take_syn(c, from, &p);
     if (p.flags & (TCP_SYN | TCP_RST))
         put(c, from, &p, f.at.ns, p.flags, 0, (struct bytes){0});
+    if (p.flags & TCP_RST && d->started)
+        c->reset |= p.seq.v == d->first + (uint32_t)(d->in.read + receiver_ready(&d->in));
+    d->fin |= (p.flags & TCP_FIN) != 0;
     if (p.flags & TCP_RST || p.payload.len == 0)
         return;
     uint32_t at = p.seq.v + (p.flags & TCP_SYN ? 1 : 0);
