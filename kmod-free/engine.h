@@ -126,6 +126,8 @@ struct verdict {
     bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
     struct endpoint client, server;    /* RESET */
     enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
+    bool over;            /* PASS: the client has said QUIT. From here on only its packets with payload, all SYNs, and the
+                             server's FIN need to be fed, and no byte of the client's is let through (GUARD) */
     bool ban;             /* RESET, DROP: the client is to be banned. DROP: the packet may only carry the ban to the
                              firewall, disarmed (rewrite_reset with `onward`) */
 };

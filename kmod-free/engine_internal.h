@@ -68,6 +68,7 @@ struct session {
     uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */
     struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
+    struct seq quit;            /* valid if session_over: behind the client's QUIT */
     uint8_t tag;
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
@@ -118,6 +119,15 @@ static inline bool engine_guards(const struct engine *e)
 /* A RST's way to the server is a packet's way: it may be lost. After 1 s, 3 s and 7 s it is sent again. */
 #define ENGINE_RESETS_AGAIN   3
 #define ENGINE_RESET_AGAIN_NS NS_PER_S
+
+/*
+ * Live: the client has said QUIT, and nothing but its reply is still to come. Then nothing of the server's needs to come
+ * by here any more.
+ */
+static inline bool session_over(const struct session *s)
+{
+    return s->tcp.of[ROLE_SERVER].unseen;
+}
 
 /* engine.c: a flow's session begins (again), and ends with its event. */
 void engine_session_begin(struct engine *, uint32_t flow, const struct frame *, bool midstream);

@@ -386,7 +386,7 @@ static bool rest_gap(struct engine *e, uint32_t flow, enum role from)
     struct session *s = &e->sessions[flow];
     struct tcp_end *end = &s->tcp.of[from];
     struct seq stored;
-    if (!end->started || s->opaque)
+    if (!end->started || s->opaque || end->unseen)
         return false;
     if (stream_gap(&end->stream, &stored))
         end->beyond = end->has_beyond ? seq_later(stored, end->beyond) : stored;

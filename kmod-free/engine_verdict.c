@@ -61,6 +61,8 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
         }
         limit = seq_earlier(limit, barrier);
     }
+    if (from == ROLE_CLIENT && session_over(s) && p->wire_len > 0)
+        limit = seq_earlier(limit, s->quit);
     if (p->wire_len > 0 && !seq_before(at, limit)) {
         verdict_drop(v, REASON_NONE);
         return;
@@ -74,6 +76,23 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
         verdict_pass(v);
     }
     tcp_passed(&s->tcp, p, from, v->kind == VERDICT_CLIP ? v->keep : p->wire_len);
+}
+
+/*
+ * Is QUIT the last that the client had to say? From then on nothing of the client's is let through (GUARD), so whatever
+ * the server answers has no commands to give a meaning to, and a FIN of the client's no beginning of a line that it
+ * could turn into one. The firewall lets both by, and we don't see them; the server's FIN comes, and tells that it has
+ * QUIT. A client's packet with payload still comes here, too.
+ */
+static void perhaps_over(const struct engine *e, struct session *s)
+{
+    struct tcp_end *client = &s->tcp.of[ROLE_CLIENT];
+    if (!e->cfg.live || s->opaque || s->condemned || !smtp_leaving(&s->smtp) || !s->tcp.confirmed ||
+        !seq_equal(client->stream.read, client->stream.end) || seq_after(client->passed_high, client->stream.read))
+        return;
+    s->quit = client->stream.read;
+    client->fin_unseen = true;
+    s->tcp.of[ROLE_SERVER].unseen = true;
 }
 
 /* Without payload, too: the pointer may mark a byte of a later segment, and the server takes that one out. */
@@ -249,6 +268,9 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
         answered(e, flow, from, answer, v);
         if (!s->port_known && !s->smtp.facts.recognised && s->bytes[0] + s->bytes[1] > RECOGNISE_BYTES)
             s->opaque = true;
+        if (!session_over(s))
+            perhaps_over(e, s);
+        v->over = session_over(s);
     }
     if (session_filed(s) > (enum filed)s->filed)
         engine_file(e, flow, session_filed(s));

@@ -135,6 +135,8 @@ void smtp_start(struct smtp *, enum smtp_start);
  */
 RW_CHECK enum smtp_step smtp_next(const struct smtp_config *cfg, struct smtp *s, enum role from, struct bytes *in,
                                   bool fin, struct smtp_event *ev);
+/* QUIT, and nothing else on its line, was the last that the client said, and only its reply is still to come. */
+RW_CHECK bool smtp_leaving(const struct smtp *);
 /*
  * Bytes of `from` are missing here: what follows is judged under every reading (D3).
  * Offline only. What was left unread of the line before the gap is given up: offer

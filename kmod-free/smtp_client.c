@@ -125,7 +125,9 @@ static void await_reply(struct smtp *s, const struct command_line *l)
         smtp_set(s, SMTP_BARRIER);
     bool lf = l->bare_lf && !smtp_is(s, SMTP_LF_SERVER);
     smtp_set(s, lf ? SMTP_IN_DOUBT | SMTP_DOUBT_LF : l->cmd.verb == SMTP_VERB_NONE ? SMTP_IN_DOUBT : 0u);
-    smtp_clear(s, SMTP_DATA_LAST | SMTP_SAID_INJECTION);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_SAID_INJECTION | SMTP_QUIT_LAST);
+    if (kind == SMTP_PENDING_QUIT && l->cmd.formed && l->cmd.argument.len == 0 && !l->bare_lf)
+        smtp_set(s, SMTP_QUIT_LAST);
     if (kind == SMTP_PENDING_DATA) {
         smtp_clear(s, SMTP_LF_CLIENT);
         smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));

@@ -59,6 +59,7 @@ enum smtp_flag {
     SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
     SMTP_DOUBT_LF = 1 << 25,         /* the latter */
     SMTP_TLS_UNSURE = 1 << 28,       /* at SMTP_AT_TLS, and unsure before that */
+    SMTP_QUIT_LAST = 1 << 29,        /* the last line of the client was QUIT and nothing else */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
 };
 

@@ -38,6 +38,12 @@ unsigned smtp_pending_last(const struct smtp *s)
     return s->pending_used > 0 ? s->pending_kind[slot(s, s->pending_used - 1u)] : 0;
 }
 
+bool smtp_leaving(const struct smtp *s)
+{
+    return s->client == SMTP_AT_COMMAND && smtp_is(s, SMTP_QUIT_LAST) && s->pending_used == 1 &&
+           s->pending_kind[slot(s, 0)] == SMTP_PENDING_QUIT && s->pending_count[slot(s, 0)] == 1;
+}
+
 bool smtp_pending_silent(const struct smtp *s, unsigned entries)
 {
     for (unsigned i = 0; i < entries; i++) {

@@ -50,6 +50,12 @@ static void end_acked(struct tcp_end *end, struct pool *pool, struct seq ack)
     if (!near(ack, end->stream.acked))
         return;
     stream_acked(&end->stream, pool, seq_earlier(ack, end->stream.next));
+    if (end->fin_unseen && !end->fin_seen && seq_equal(ack, seq_add(end->stream.next, 1))) {
+        end->fin = end->stream.next;
+        end->fin_seen = true;
+    }
+    if (end->unseen)
+        return;
     if (end->fin_seen && seq_after(ack, end->fin))
         ack = end->fin;
     if (seq_after(ack, end->stream.next)) {

@@ -39,6 +39,8 @@ struct tcp_end {
     uint8_t beyond_frames;   /* how long has_beyond holds, in frames of this flow */
     bool started : 1, fin_seen : 1, rst_seen : 1, has_beyond : 1;
     bool seen : 1;           /* it sent at least one packet that we saw */
+    bool fin_unseen : 1;     /* its FIN needn't come by here: an acknowledgment of one number more shows it */
+    bool unseen : 1;         /* nothing of what it sends needs to come by here */
 };
 
 struct tcp {
@@ -80,11 +82,11 @@ void tcp_passed(struct tcp *, const struct packet *, enum role from, uint32_t pa
 /* All that it sent so far was let through, judged or not. */
 void tcp_all_passed(struct tcp_end *);
 
-/* Both ends said FIN, or one said RST: nothing more is expected. */
+/* Both ends said FIN, or one said RST, or what the server sends needn't come by here: nothing more is expected. */
 static inline bool tcp_closed(const struct tcp *t)
 {
     const struct tcp_end *c = &t->of[ROLE_CLIENT], *s = &t->of[ROLE_SERVER];
-    return c->rst_seen || s->rst_seen || (c->fin_seen && s->fin_seen);
+    return c->rst_seen || s->rst_seen || s->unseen || (c->fin_seen && s->fin_seen);
 }
 /* All that `from` will ever send has been read: FIN was seen and everything before it is in order. */
 bool tcp_at_fin(const struct tcp *, enum role from);

@@ -78,6 +78,14 @@ static enum verdict_done put_rewritten(struct outbox *out, const struct queued *
     return VERDICT_DONE_REWRITTEN;
 }
 
+/* It goes on with this bit, for the rules to remember. */
+static void put_over(struct outbox *out, const struct queued *q, uint32_t bit)
+{
+    struct nlmsghdr *head = begin(out, q->queue, q->id, NF_ACCEPT);
+    nfq_nlmsg_verdict_put_mark(head, q->mark | bit);
+    end(out, head);
+}
+
 /* The packet, disarmed, goes round again with these bits, for the rules to act on them. */
 static enum verdict_done put_reset(struct outbox *out, const struct queued *q, const struct verdict *v,
                                    const struct packet *p, uint32_t bits, uint8_t *scratch)
@@ -99,7 +107,10 @@ enum verdict_done verdict_put(struct outbox *out, const struct queued *q, const 
 {
     switch (v->kind) {
     case VERDICT_PASS:
-        verdict_put_plain(out, q->queue, q->id, NF_ACCEPT);
+        if (v->over)
+            put_over(out, q, m->pass);
+        else
+            verdict_put_plain(out, q->queue, q->id, NF_ACCEPT);
         return VERDICT_DONE_ACCEPTED;
     case VERDICT_DROP: /* with a ban, the rules drop it */
         if (v->ban && put_reset(out, q, v, p, m->ban, scratch) == VERDICT_DONE_RESET)

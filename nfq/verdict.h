@@ -4,7 +4,7 @@
  * into a buffer; the socket is queue's business.
  *
  * One frame, one message (V1). Only bits inside the mark mask ever change, and only
- * in a packet that we turn into a RST (V3). A RST goes back through its chain
+ * in a packet that we turn into a RST, or that belongs to a session that is over (V3). A RST goes back through its chain
  * (NF_REPEAT) with the condemned bit, the ban bit or both, already harmless: if the rules that should act
  * on the bit are missing, it comes to us again instead of leaving, and is dropped (V4).
  */

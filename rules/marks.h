@@ -5,7 +5,8 @@
  *
  * mark-mask is seven adjacent bits. From the lowest: four of tag, then pass,
  * condemned, ban. Default 0x07f00000: tag 0x00f00000, pass 0x01000000, condemned
- * 0x02000000, ban 0x04000000. All other bits belong to others and never change (V3).
+ * 0x02000000, ban 0x04000000. pass: the client has said QUIT, and no byte
+ * more of it goes through, so little of the rest needs to be looked at. All other bits belong to others and never change (V3).
  */
 #ifndef RCPTWALL_MARKS_H
 #define RCPTWALL_MARKS_H

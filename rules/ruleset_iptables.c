@@ -7,15 +7,16 @@
 #include "rules/ruleset_plan.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 static const struct {
     const char *table, *name;
 } chains[] = {
-    {"mangle", "RCPTWALL-TAG"},         {"mangle", "RCPTWALL-TAG-IN"},     {"mangle", "RCPTWALL-TAG-OUT"},
-    {"mangle", "RCPTWALL-CLIENT"},      {"mangle", "RCPTWALL-SERVER"},     {"mangle", "RCPTWALL-PASS"},
-    {"filter", "RCPTWALL-CONDEMNED"},   {"security", "RCPTWALL-QUEUE"},    {"security", "RCPTWALL-QUEUE-IN"},
-    {"security", "RCPTWALL-QUEUE-OUT"}, {"security", "RCPTWALL-Q-CLIENT"}, {"security", "RCPTWALL-Q-SERVER"},
-    {"security", "RCPTWALL-JUDGE"},
+    {"mangle", "RCPTWALL-TAG"},        {"mangle", "RCPTWALL-TAG-IN"},      {"mangle", "RCPTWALL-TAG-OUT"},
+    {"mangle", "RCPTWALL-CLIENT"},     {"mangle", "RCPTWALL-SERVER"},      {"mangle", "RCPTWALL-MARK"},
+    {"mangle", "RCPTWALL-PASS"},       {"filter", "RCPTWALL-CONDEMNED"},   {"security", "RCPTWALL-QUEUE"},
+    {"security", "RCPTWALL-QUEUE-IN"}, {"security", "RCPTWALL-QUEUE-OUT"}, {"security", "RCPTWALL-Q-CLIENT"},
+    {"security", "RCPTWALL-Q-SERVER"}, {"security", "RCPTWALL-JUDGE"},     {"filter", "RCPTWALL-REFUSE"},
 };
 
 /* What leads to them, and for which hooks. A bridge's packets come by in FORWARD, too. */
@@ -54,7 +55,7 @@ static void print_head(const struct config *c, FILE *out)
             ". All others are\n"
             "# kept as they are.\n"
             "#     0x%08" PRIx32 " tag: who is the client\n"
-            "#     0x%08" PRIx32 " pass: this session needs no more looking\n"
+            "#     0x%08" PRIx32 " pass: QUIT was said, and no byte more of the client's goes through\n"
             "#     0x%08" PRIx32 " condemned: this session is over\n"
             "#     0x%08" PRIx32 " ban: its client is to be banned\n"
             "#\n",
@@ -92,68 +93,70 @@ static void print_old(FILE *out)
 }
 
 /*
- * A bare acknowledgement, as classic BPF from the IP header on; -p tcp has been matched. The nftables form has the
- * argument why it may pass unjudged.
+ * A packet without payload, as classic BPF from the IP header on; -p tcp has been matched. Of its flags, those in
+ * FLAGS_MASK must be FLAGS. The nftables form has the argument why it may pass unjudged.
  */
 struct instruction {
     unsigned code, if_true, if_false, value;
 };
+#define FLAGS_MASK (UINT_MAX - 1)
+#define FLAGS      UINT_MAX
 
-static const struct instruction bare_ack4[] = {
-    {48, 0, 0, 0},    {21, 0, 14, 0x45},                     /* IPv4, 5 words: no options */
-    {40, 0, 0, 6},    {69, 12, 0, 0x3fff},                   /* whole, not a fragment */
-    {48, 0, 0, 33},   {84, 0, 0, 0x3f},    {21, 0, 9, 0x10}, /* flags: ACK, of FIN SYN RST PSH ACK URG */
-    {48, 0, 0, 32},   {84, 0, 0, 0xf0},    {53, 0, 6, 0x50}, /* words of TCP header, times 16: 5 at least */
-    {116, 0, 0, 2},   {4, 0, 0, 20},       {7, 0, 0, 0},     /* bytes of both headers */
-    {40, 0, 0, 2},    {29, 0, 1, 0},                         /* are all of the packet */
+static const struct instruction empty4[] = {
+    {48, 0, 0, 0},    {21, 0, 14, 0x45},                         /* IPv4, 5 words: no options */
+    {40, 0, 0, 6},    {69, 12, 0, 0x3fff},                       /* whole, not a fragment */
+    {48, 0, 0, 33},   {84, 0, 0, FLAGS_MASK}, {21, 0, 9, FLAGS}, /* of FIN SYN RST PSH ACK URG */
+    {48, 0, 0, 32},   {84, 0, 0, 0xf0},       {53, 0, 6, 0x50},  /* words of TCP header, times 16: 5 at least */
+    {116, 0, 0, 2},   {4, 0, 0, 20},          {7, 0, 0, 0},      /* bytes of both headers */
+    {40, 0, 0, 2},    {29, 0, 1, 0},                             /* are all of the packet */
     {6, 0, 0, 65535}, {6, 0, 0, 0},
 };
 
-static const struct instruction bare_ack6[] = {
-    {48, 0, 0, 6},    {21, 0, 11, 6},                     /* TCP at once: no extension headers */
-    {48, 0, 0, 53},   {84, 0, 0, 0x3f}, {21, 0, 8, 0x10}, /* flags */
-    {48, 0, 0, 52},   {84, 0, 0, 0xf0}, {53, 0, 5, 0x50}, /* words of TCP header, times 16 */
-    {116, 0, 0, 2},   {7, 0, 0, 0},                       /* bytes */
-    {40, 0, 0, 4},    {29, 0, 1, 0},                      /* are all behind the IP header */
+static const struct instruction empty6[] = {
+    {48, 0, 0, 6},    {21, 0, 11, 6},                            /* TCP at once: no extension headers */
+    {48, 0, 0, 53},   {84, 0, 0, FLAGS_MASK}, {21, 0, 8, FLAGS}, /* flags */
+    {48, 0, 0, 52},   {84, 0, 0, 0xf0},       {53, 0, 5, 0x50},  /* words of TCP header, times 16 */
+    {116, 0, 0, 2},   {7, 0, 0, 0},                              /* bytes */
+    {40, 0, 0, 4},    {29, 0, 1, 0},                             /* are all behind the IP header */
     {6, 0, 0, 65535}, {6, 0, 0, 0},
 };
 
-static void print_program(const struct instruction *program, size_t count, FILE *out)
+static void print_program(const char *name, const struct instruction *program, size_t count, unsigned mask,
+                          unsigned flags, FILE *out)
 {
-    fprintf(out, "%zu", count);
-    for (size_t i = 0; i < count; i++)
-        fprintf(out, ",%u %u %u %u", program[i].code, program[i].if_true, program[i].if_false, program[i].value);
+    fprintf(out, "%s='%zu", name, count);
+    for (size_t i = 0; i < count; i++) {
+        unsigned value = program[i].value;
+        value = value == FLAGS_MASK ? mask : value == FLAGS ? flags : value;
+        fprintf(out, ",%u %u %u %u", program[i].code, program[i].if_true, program[i].if_false, value);
+    }
+    fputs("'\n", out);
 }
 
 /* Not every kernel can match with BPF, and only a rule that was put in tells. */
-static void print_bare_acks(const struct config *c, FILE *out)
+static void print_empty(FILE *out)
 {
-    uint32_t bit = c->marks.condemned;
-
     fputs(
-        "# Bare acknowledgements of clients: an IP header without options, a length that ends with the TCP header, "
-        "the\n"
-        "# flag ACK alone. There is no byte in them and nothing else that a server acts on, so they go by unjudged.\n"
-        "# bare_ack PROGRAM BYTECODE: the rule for them, or nothing where the kernel has no match for it: then they\n"
+        "# Packets without payload: an IP header without options, a length that ends with the TCP header. There is no\n"
+        "# byte in them for a server to act on.\n"
+        "#   bare_ack  of a client, with the flag ACK alone: goes by unjudged\n"
+        "#   empty     of a client, without SYN and URG: goes by when QUIT was said\n"
+        "# empty PROGRAM BYTECODE CHAIN MATCHES: the rule for them, or nothing where the kernel can't tell: then they\n"
         "# are judged like everything else.\n"
-        "bare_ack() {\n"
+        "empty() {\n"
         "    \"$1\" -w -t security -N RCPTWALL-PROBE 2>/dev/null || \"$1\" -w -t security -F RCPTWALL-PROBE\n"
-        "    if \"$1\" -w -t security -A RCPTWALL-PROBE -p tcp -m bpf --bytecode \"$2\" -j RETURN 2>/dev/null; then\n",
+        "    if \"$1\" -w -t security -A RCPTWALL-PROBE -p tcp -m bpf --bytecode \"$2\" -j RETURN 2>/dev/null; then\n"
+        "        echo \"-A $3 -p tcp -m bpf --bytecode \\\"$2\\\" $4 -j RETURN\"\n"
+        "    fi\n"
+        "    \"$1\" -w -t security -F RCPTWALL-PROBE\n"
+        "    \"$1\" -w -t security -X RCPTWALL-PROBE\n"
+        "}\n",
         out);
-    fprintf(out,
-            "        echo \"-A RCPTWALL-Q-CLIENT -p tcp -m mark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32
-            " -m connmark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -m bpf --bytecode \\\"$2\\\" -j RETURN\"\n",
-            bit, bit, bit, bit);
-    fputs("    fi\n"
-          "    \"$1\" -w -t security -F RCPTWALL-PROBE\n"
-          "    \"$1\" -w -t security -X RCPTWALL-PROBE\n"
-          "}\n"
-          "bare_ack4='",
-          out);
-    print_program(bare_ack4, sizeof(bare_ack4) / sizeof(bare_ack4[0]), out);
-    fputs("'\nbare_ack6='", out);
-    print_program(bare_ack6, sizeof(bare_ack6) / sizeof(bare_ack6[0]), out);
-    fputs("'\n\n", out);
+    print_program("bare_ack4", empty4, sizeof(empty4) / sizeof(empty4[0]), 0x3f, 0x10, out);
+    print_program("bare_ack6", empty6, sizeof(empty6) / sizeof(empty6[0]), 0x3f, 0x10, out);
+    print_program("empty4", empty4, sizeof(empty4) / sizeof(empty4[0]), 0x22, 0, out);
+    print_program("empty6", empty6, sizeof(empty6) / sizeof(empty6[0]), 0x22, 0, out);
+    fputc('\n', out);
 }
 
 static void print_bridge(FILE *out)
@@ -213,7 +216,10 @@ static void print_smtp_rule(const struct config *c, const char *chain, const str
         ruleset_network_text(server, text);
         fprintf(out, "%s %s ", to_server ? "-d" : "-s", text);
     }
-    fprintf(out, "-p tcp -m multiport %s ", to_server ? "--dports" : "--sports");
+    if (c->engine.port_count == 1) /* cheaper */
+        fprintf(out, "-p tcp %s ", to_server ? "--dport" : "--sport");
+    else
+        fprintf(out, "-p tcp -m multiport %s ", to_server ? "--dports" : "--sports");
     ruleset_print_ports(c, ",", out);
     fprintf(out, " %s\n", action);
 }
@@ -255,6 +261,7 @@ static void print_tag_by(const struct config *c, const struct ruleset_plan *plan
 {
     char text[NETWORK_TEXT];
 
+    fprintf(out, "-A %s -m connmark ! --mark 0x0/0x%08" PRIx32 " -g RCPTWALL-MARK\n", chain, c->marks.tag);
     for (size_t i = 0; i < plan->network_count; i++) {
         const struct network *n = &plan->networks[i].network;
         if (n->addr.family != family)
@@ -267,9 +274,7 @@ static void print_tag_by(const struct config *c, const struct ruleset_plan *plan
     fprintf(out, "-A %s -m connmark --mark 0x0/0x%08" PRIx32, chain, c->marks.tag);
     fprintf(out, " -j CONNMARK --set-xmark 0x%08" PRIx32 "/0x%08" PRIx32 "\n",
             marks_with_tag(&c->marks, 0, c->policy->outside), c->marks.tag);
-    fprintf(out, "-A %s -j MARK --set-xmark 0x0/0x%08" PRIx32 "\n", chain, c->marks.mask);
-    fprintf(out, "-A %s -j CONNMARK --restore-mark --nfmask 0x%08" PRIx32 " --ctmask 0x%08" PRIx32 "\n", chain,
-            c->marks.tag, c->marks.tag);
+    fprintf(out, "-A %s -g RCPTWALL-MARK\n", chain);
 }
 
 static void print_mangle(const struct config *c, const struct ruleset_plan *plan, uint8_t family, const char *program,
@@ -284,13 +289,13 @@ static void print_mangle(const struct config *c, const struct ruleset_plan *plan
     fprintf(out,
             "-A RCPTWALL-CLIENT -p tcp --tcp-flags FIN,SYN,RST,ACK SYN -j CONNMARK --set-xmark 0x0/0x%08" PRIx32 "\n",
             verdict);
-    fputs(
-        "# The longest prefix first; a tag that is there already stays. Then the packet gets the tag, and none of our\n"
-        "# other bits.\n",
-        out);
+    fputs("# A tag that is there already stays. The longest prefix first.\n", out);
     print_tag_by(c, plan, family, "RCPTWALL-CLIENT", "-s", out);
     print_tag_by(c, plan, family, "RCPTWALL-SERVER", "-d", out);
-    fputs("# A packet that left the queue with the pass bit: the rest of its session bypasses the queue.\n", out);
+    fputs("# The packet gets the tag, and none of our other bits.\n", out);
+    fprintf(out, "-A RCPTWALL-MARK -j CONNMARK --restore-mark --nfmask 0x%08" PRIx32 " --ctmask 0x%08" PRIx32 "\n",
+            m->mask, m->tag);
+    fputs("# A packet that left the queue with the pass bit: its connection keeps it.\n", out);
     fprintf(out, "-A RCPTWALL-PASS -p tcp -m mark --mark 0x%08" PRIx32 "/0x%08" PRIx32, m->pass, m->pass);
     fprintf(out, " -j CONNMARK --set-xmark 0x%08" PRIx32 "/0x%08" PRIx32 "\n", m->pass, m->pass);
     print_commit(c, program, "mangle", out);
@@ -308,11 +313,11 @@ static void print_filter(const struct config *c, uint8_t family, const char *pro
                 c->marks.tag);
         fprintf(out, " -m set --match-set rcptwall-ban%d src -j REJECT --reject-with tcp-reset\n", family);
     }
-    fputs("# RSTs first: no RST answers a RST, so the REJECT would swallow them and nobody would be told.\n", out);
-    fprintf(out, "-A %s -p tcp -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, bit, bit);
-    fputs(" --tcp-flags FIN,SYN,RST RST -j RETURN\n", out);
-    fprintf(out, "-A %s -p tcp -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32, chain, bit, bit);
-    fputs(" -j REJECT --reject-with tcp-reset\n", out);
+    fprintf(out, "-A %s -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -g RCPTWALL-REFUSE\n", chain, bit, bit);
+    fputs("# RSTs first: no RST answers a RST, so the REJECT would swallow them and nobody would be told.\n"
+          "-A RCPTWALL-REFUSE -p tcp --tcp-flags FIN,SYN,RST RST -j RETURN\n"
+          "-A RCPTWALL-REFUSE -p tcp -j REJECT --reject-with tcp-reset\n",
+          out);
     print_commit(c, program, "filter", out);
 }
 
@@ -328,6 +333,24 @@ static void print_bans(const struct config *c, uint8_t family, const char *chain
     }
 }
 
+static void print_queue(const struct config *c, FILE *out)
+{
+    if (c->queue_first == c->queue_last)
+        fprintf(out, " -j NFQUEUE --queue-num %d", c->queue_first);
+    else
+        fprintf(out, " -j NFQUEUE --queue-balance %d:%d", c->queue_first, c->queue_last);
+    fprintf(out, "%s\n", c->on_failure == FAIL_OPEN ? " --queue-bypass" : "");
+}
+
+static void print_unless_verdict(const struct config *c, const char *chain, FILE *out)
+{
+    const struct marks *m = &c->marks;
+
+    fprintf(out, "-A %s -m mark --mark 0x0/0x%08" PRIx32 " -m connmark --mark 0x0/0x%08" PRIx32, chain,
+            m->condemned | m->ban, m->condemned | m->pass);
+    print_queue(c, out);
+}
+
 /* What differs between packets of clients and those of servers. */
 static void print_sides(const struct config *c, uint8_t family, FILE *out)
 {
@@ -338,7 +361,23 @@ static void print_sides(const struct config *c, uint8_t family, FILE *out)
         print_bans(c, family, "RCPTWALL-Q-CLIENT", "src", out);
         print_bans(c, family, "RCPTWALL-Q-SERVER", "dst", out);
     }
-    fprintf(out, "$(bare_ack \"$%s\" \"$bare_ack%d\")\n", family == 4 ? "IPTABLES" : "IP6TABLES", family);
+    uint32_t bit = c->marks.condemned;
+    fprintf(out,
+            "$(empty \"$%s\" \"$bare_ack%d\" RCPTWALL-Q-CLIENT '-m mark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32
+            " -m connmark ! --mark 0x%08" PRIx32 "/0x%08" PRIx32 "')\n",
+            family == 4 ? "IPTABLES" : "IP6TABLES", family, bit, bit, bit, bit);
+    fputs("# For speed: without a verdict's bit, all that follows would say the same.\n", out);
+    print_unless_verdict(c, "RCPTWALL-Q-CLIENT", out);
+    print_unless_verdict(c, "RCPTWALL-Q-SERVER", out);
+    fputs("# The client has said QUIT, and the daemon lets no byte more of it through: then nothing hangs on what the\n"
+          "# server answers. Its FIN tells the daemon that it has.\n",
+          out);
+    fprintf(out, "-A RCPTWALL-Q-SERVER -p tcp --tcp-flags FIN,SYN NONE -m mark --mark 0x0/0x%08" PRIx32, bit);
+    fprintf(out, " -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j RETURN\n", c->marks.pass, c->marks.pass | bit);
+    fprintf(out,
+            "$(empty \"$%s\" \"$empty%d\" RCPTWALL-Q-CLIENT '-m mark --mark 0x0/0x%08" PRIx32
+            " -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 "')\n",
+            family == 4 ? "IPTABLES" : "IP6TABLES", family, bit, c->marks.pass, c->marks.pass | bit);
     fputs("-A RCPTWALL-Q-CLIENT -g RCPTWALL-JUDGE\n"
           "-A RCPTWALL-Q-SERVER -g RCPTWALL-JUDGE\n",
           out);
@@ -366,7 +405,6 @@ static void print_verdicts(const struct config *c, FILE *out)
     fputs(" --tcp-flags FIN,SYN,RST RST -j RETURN\n", out);
     fprintf(out, "-A %s -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j DROP\n", chain, m->condemned,
             m->condemned);
-    fprintf(out, "-A %s -m connmark --mark 0x%08" PRIx32 "/0x%08" PRIx32 " -j RETURN\n", chain, m->pass, m->pass);
 }
 
 static void print_security(const struct config *c, const struct ruleset_plan *plan, uint8_t family, const char *program,
@@ -376,8 +414,6 @@ static void print_security(const struct config *c, const struct ruleset_plan *pl
 
     print_table("security", out);
     print_dispatches(c, plan, family, "RCPTWALL-QUEUE", "-g RCPTWALL-Q-CLIENT", "-g RCPTWALL-Q-SERVER", out);
-    print_sides(c, family, out);
-    print_verdicts(c, out);
     if (c->on_failure == FAIL_OPEN)
         fputs("# on-failure = open: while no daemon listens, SMTP passes unguarded.\n", out);
     else
@@ -386,11 +422,10 @@ static void print_security(const struct config *c, const struct ruleset_plan *pl
         "# A range of queues is shared out by addresses, both directions of a connection to the same queue. Never add\n"
         "# --queue-cpu-fanout: it goes by CPU, and a session's packets would end up in different queues.\n",
         out);
-    if (c->queue_first == c->queue_last)
-        fprintf(out, "-A %s -j NFQUEUE --queue-num %d", chain, c->queue_first);
-    else
-        fprintf(out, "-A %s -j NFQUEUE --queue-balance %d:%d", chain, c->queue_first, c->queue_last);
-    fprintf(out, "%s\n", c->on_failure == FAIL_OPEN ? " --queue-bypass" : "");
+    print_sides(c, family, out);
+    print_verdicts(c, out);
+    fprintf(out, "-A %s", chain);
+    print_queue(c, out);
     print_commit(c, program, "security", out);
 }
 
@@ -419,7 +454,7 @@ bool ruleset_print_iptables(const struct config *c, FILE *out)
         print_bridge(out);
     if (ruleset_plan_bans(c))
         print_sets(out);
-    print_bare_acks(c, out);
+    print_empty(out);
     print_family(c, &plan, 4, out);
     print_family(c, &plan, 6, out);
     ruleset_plan_free(&plan);

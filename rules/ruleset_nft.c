@@ -25,7 +25,7 @@ static void print_head(const struct config *c, FILE *out)
             ". All others are\n"
             "# kept as they are.\n"
             "#     0x%08" PRIx32 " tag: who is the client\n"
-            "#     0x%08" PRIx32 " pass: this session needs no more looking\n"
+            "#     0x%08" PRIx32 " pass: QUIT was said, and no byte more of the client's goes through\n"
             "#     0x%08" PRIx32 " condemned: this session is over\n"
             "#     0x%08" PRIx32 " ban: its client is to be banned\n"
             "#\n",
@@ -328,6 +328,28 @@ static void print_condemned(const struct nft_table *t)
               t->out);
 }
 
+static void print_over(const struct nft_table *t, bool client)
+{
+    const struct marks *m = &t->config->marks;
+
+    if (!client) {
+        fputs("\t\t# The client has said QUIT, and the daemon lets no byte more of it through: then nothing hangs on what\n"
+              "\t\t# the server answers. Its FIN tells the daemon that it has.\n",
+              t->out);
+        print_match("ct", m->pass, m->pass, t->out);
+        fputs("tcp flags & (fin | syn) == 0x0 counter accept comment \"over\"\n", t->out);
+        return;
+    }
+    fputs("\t\t# The client has said QUIT, and the daemon lets no byte more of it through. What has no payload (see below)\n"
+          "\t\t# can acknowledge, and end the connection behind what was judged.\n",
+          t->out);
+    for (int v = 4; v <= 6; v += 2) {
+        print_match("ct", m->pass, m->pass, t->out);
+        fprintf(t->out, "tcp flags & (syn | urg) == 0x0 %s counter accept comment \"over\"\n",
+                v == 4 ? "ip hdrlength . tcp doff . ip length @empty4" : "tcp doff . ip6 length @empty6");
+    }
+}
+
 static void print_from(const struct nft_table *t, bool client)
 {
     const struct marks *m = &t->config->marks;
@@ -338,8 +360,7 @@ static void print_from(const struct nft_table *t, bool client)
         print_banned(t);
     print_match("ct", m->condemned, m->condemned, t->out);
     fprintf(t->out, "goto %s\n", t->bridge ? "condemned_late" : "condemned");
-    print_match("ct", m->pass, m->pass, t->out);
-    fputs("counter accept comment \"passed\"\n", t->out);
+    print_over(t, client);
     if (client)
         print_bare_acks(t);
     fputs("\t\tgoto judge\n\t}\n", t->out);
@@ -394,8 +415,8 @@ static void print_keep_pass_in(const struct nft_table *t, const char *name, cons
 
 static void print_keep_pass(const struct nft_table *t)
 {
-    fputs("\n\t# 4. A packet that left the queue with the pass bit: the rest of its session bypasses the queue. (The\n"
-          "\t# queue's accept ends the chain above, so this can't be said there.)\n",
+    fputs("\n\t# 4. A packet that left the queue with the pass bit: its connection keeps it. (The queue's accept ends\n"
+          "\t# the chain above, so this can't be said there.)\n",
           t->out);
     print_keep_pass_in(t, "keep_pass", "postrouting", t->bridge ? "10" : "mangle");
     if (!t->bridge && (t->config->hooks & HOOK_INPUT) != 0)

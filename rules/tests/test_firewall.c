@@ -258,9 +258,9 @@ static void nft_edits(void **state)
 static void iptables_edits(void **state)
 {
     static const struct edit edits[] = {
-        {"--queue-num 0", "--queue-num 7", false, "packets go to queue 7 to 7", 1},
-        {"--queue-num 0", "--queue-balance 0:3 --queue-cpu-fanout", false, "fanout", 1},
-        {"--queue-num 0", "--queue-num 0 --queue-bypass", false, "has bypass", 1},
+        {"--queue-num 0", "--queue-num 7", true, "packets go to queue 7 to 7", 1},
+        {"--queue-num 0", "--queue-balance 0:3 --queue-cpu-fanout", true, "fanout", 1},
+        {"--queue-num 0", "--queue-num 0 --queue-bypass", true, "has bypass", 1},
         {FORWARD, "", false, "no rule sends packets of 192.0.2.25 port 25 to the queue (hook forward)", 1},
         {FORWARD, "-A FORWARD -j ACCEPT\n" FORWARD, false, "a rule in front of the queue lets packets", 2},
         {FORWARD, "-A FORWARD -i eth1 -j ACCEPT\n" FORWARD, false, "a rule in front of the queue may let packets", 2},

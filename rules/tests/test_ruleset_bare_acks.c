@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The program that lets bare ACKs bypass the queue, taken from the printed script and run by libpcap's interpreter
- * over every packet that differs in one thing from a bare ACK: nothing else passes.
+ * The programs that let packets without payload bypass the queue, taken from the printed script and run by libpcap's
+ * interpreter over every packet that differs in one thing: nothing else passes.
  */
 #include "rules/ruleset.h"
 
@@ -75,12 +75,11 @@ static size_t bare6(uint8_t p[static ROOM], unsigned words)
     return 40U + p[5];
 }
 
-static void ipv4(void **state)
+static void ipv4_is_empty(const char *name, unsigned mask, unsigned wanted)
 {
-    struct script s = program("\nbare_ack4='");
+    struct script s = program(name);
     uint8_t p[ROOM];
 
-    (void)state;
     for (unsigned words = 0; words < 16; words++) {
         size_t len = bare4(p, words);
         assert_int_equal(passes(&s, p, len), words >= 5);
@@ -93,7 +92,7 @@ static void ipv4(void **state)
     size_t len = bare4(p, 8);
     for (unsigned flags = 0; flags < 256; flags++) { /* the two ECN bits don't matter */
         p[33] = (uint8_t)flags;
-        assert_int_equal(passes(&s, p, len), (flags & 0x3f) == 0x10);
+        assert_int_equal(passes(&s, p, len), (flags & mask) == wanted);
     }
     len = bare4(p, 8);
     for (unsigned first = 0; first < 256; first++) {
@@ -111,12 +110,11 @@ static void ipv4(void **state)
         assert_false(passes(&s, p, cut));
 }
 
-static void ipv6(void **state)
+static void ipv6_is_empty(const char *name, unsigned mask, unsigned wanted)
 {
-    struct script s = program("\nbare_ack6='");
+    struct script s = program(name);
     uint8_t p[ROOM];
 
-    (void)state;
     for (unsigned words = 0; words < 16; words++) {
         size_t len = bare6(p, words);
         assert_int_equal(passes(&s, p, len), words >= 5);
@@ -129,7 +127,7 @@ static void ipv6(void **state)
     size_t len = bare6(p, 8);
     for (unsigned flags = 0; flags < 256; flags++) {
         p[53] = (uint8_t)flags;
-        assert_int_equal(passes(&s, p, len), (flags & 0x3f) == 0x10);
+        assert_int_equal(passes(&s, p, len), (flags & mask) == wanted);
     }
     len = bare6(p, 8);
     for (unsigned next = 0; next < 256; next++) { /* no extension header of any kind */
@@ -139,6 +137,21 @@ static void ipv6(void **state)
     (void)bare6(p, 5);
     for (size_t cut = 0; cut < 54; cut++)
         assert_false(passes(&s, p, cut));
+}
+
+static void bare_acks(void **state)
+{
+    (void)state;
+    ipv4_is_empty("\nbare_ack4='", 0x3f, 0x10);
+    ipv6_is_empty("\nbare_ack6='", 0x3f, 0x10);
+}
+
+/* When QUIT was said: any flags but SYN and URG. */
+static void empty(void **state)
+{
+    (void)state;
+    ipv4_is_empty("\nempty4='", 0x22, 0);
+    ipv6_is_empty("\nempty6='", 0x22, 0);
 }
 
 static int print_script(void **state)
@@ -163,7 +176,7 @@ static int free_script(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ipv4), cmocka_unit_test(ipv6)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bare_acks), cmocka_unit_test(empty)};
 
     return cmocka_run_group_tests_name("ruleset_bare_acks", tests, print_script, free_script);
 }
