@@ -73,7 +73,7 @@ void smtp_become_unsure(struct smtp *s, enum smtp_belief belief)
     s->client = SMTP_UNSURE;
     s->belief = (uint8_t)belief;
     s->chunk_left = 0;
-    smtp_clear(s, SMTP_BARRIER | SMTP_PASSING | SMTP_IN_DOUBT | SMTP_DOUBT_LF);
+    smtp_clear(s, SMTP_BARRIER | SMTP_PASSING | SMTP_IN_DOUBT | SMTP_DOUBT_LF | SMTP_UNSETTLED);
     smtp_client_may_go_on(s);
 }
 
@@ -81,6 +81,12 @@ void smtp_lose_trust(struct smtp *s, enum smtp_belief belief)
 {
     smtp_become_unsure(s, belief);
     smtp_set(s, SMTP_DISTRUST);
+}
+
+void smtp_distrust_octets(struct smtp *s)
+{
+    smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
+    smtp_set(s, SMTP_ANYWHERE);
 }
 
 void smtp_become_sure(struct smtp *s, enum smtp_client_state state)
@@ -156,7 +162,7 @@ void smtp_gap(struct smtp *s, enum role from)
     smtp_become_unsure(s, text ? SMTP_IS_TEXT : SMTP_MAY_BE_ANYTHING);
     if (chunk)
         smtp_set(s, SMTP_ANYWHERE);
-    s->scanned = s->searched = s->held = s->passed = s->said = 0;
+    s->scanned = s->searched = s->held = s->said = 0;
     s->body = SMTP_BODY_BREAK;
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT | SMTP_CLIENT_SPOKE);
 }

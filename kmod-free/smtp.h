@@ -20,7 +20,8 @@
  *
  * As long as every reply was the one that was due, the dialogue is sure of its
  * state, and only then are bytes passed over unlooked-at: a body up to CRLF.CRLF,
- * the octets of a BDAT chunk. Whatever takes that certainty away (missing bytes,
+ * the octets of a BDAT chunk that is due. Where replies under way will tell whether it is,
+ * its octets pass up to what may be a RCPT, which waits for them. Whatever takes that certainty away (missing bytes,
  * an odd end of data with anything behind it, an odd BDAT, an over-long line, a line
  * that not every server takes as one with more behind it, a reply that fits no
  * command) makes it *unsure*: then nothing waits, nothing is passed over, and every
@@ -105,17 +106,17 @@ struct smtp {
     uint32_t server_scanned; /* the same of the server's */
     uint32_t searched;       /* bytes of the front line in which a RCPT was looked for that begins anywhere */
     uint32_t held;           /* bytes at the front of the client's side that were judged under one reading */
-    uint32_t passed;         /* bytes of an over-long client line that were taken already */
     uint32_t rcpt_replies;   /* ordinal of the RCPT whose reply comes next */
     uint16_t taken_rcpts;    /* LMTP: recipients of this message (RFC 2033 4.2) */
     uint16_t pending_count[SMTP_PENDING_MAX];
     uint8_t pending_kind[SMTP_PENDING_MAX];
     uint8_t pending_head, pending_used;
-    uint8_t client;  /* enum smtp_client_state */
-    uint8_t belief;  /* enum smtp_belief */
-    uint8_t body;    /* enum smtp_body_state */
-    uint8_t offered; /* keywords of the EHLO reply under way */
-    uint8_t said;    /* events that the line at the front has given already */
+    uint8_t client;      /* enum smtp_client_state */
+    uint8_t belief;      /* enum smtp_belief */
+    uint8_t body;        /* enum smtp_body_state */
+    uint8_t transaction; /* enum smtp_transaction */
+    uint8_t offered;     /* keywords of the EHLO reply under way */
+    uint8_t said;        /* events that the line at the front has given already */
 };
 
 enum smtp_start {

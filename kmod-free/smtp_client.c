@@ -93,6 +93,10 @@ static void begin_chunk(struct smtp *s, const struct command_line *l, enum smtp_
     if (s->facts.chunking_offered) {
         s->chunk_left = octets;
         s->client = SMTP_IN_CHUNK;
+        if (s->pending_used > 0)
+            smtp_set(s, SMTP_UNSETTLED);
+        else if (s->transaction < SMTP_HAS_RECIPIENT)
+            smtp_distrust_octets(s);
     } else if (!smtp_is(s, SMTP_CHUNKING_UNKNOWN)) {
         *kind = SMTP_PENDING_BDAT_ODD;
     }
@@ -145,6 +149,9 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
         s->said |= SMTP_SAID_MALFORMED;
         return smtp_trouble(c, SMTP_MALFORMED, prompt, l->text);
     }
+    enum smtp_turn inside = smtp_inside(c, l->text, false, &l->cmd);
+    if (inside != SMTP_TURN_MORE)
+        return inside;
     smtp_recognise(s, &l->cmd);
     if (l->cmd.verb != SMTP_VERB_NONE && !prompt)
         s->facts.commands++;
@@ -160,8 +167,7 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
         *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .text = l->cmd.argument};
         t = SMTP_TURN_EVENT;
     }
-    smtp_held_or_taken(c, l->end, l->bare_lf,
-                       !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(&l->cmd));
+    smtp_held_or_taken(c, l->end, l->bare_lf, !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(&l->cmd));
     return t;
 }
 
@@ -173,6 +179,13 @@ static bool blank(struct bytes b)
     return true;
 }
 
+/* The PROXY protocol's line (version 1), by which a load balancer names the client before it speaks: gets no reply. */
+static bool names_client(const struct smtp *s, struct bytes text)
+{
+    return s->facts.commands == 0 && smtp_pending_last(s) == SMTP_PENDING_BANNER &&
+           (bytes_begin_nocase(text, bytes_str("PROXY TCP")) || bytes_begin_nocase(text, bytes_str("PROXY UNKNOWN")));
+}
+
 static enum smtp_turn command_line(struct smtp_call *c, size_t end)
 {
     struct smtp *s = c->s;
@@ -181,8 +194,9 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
         .text = smtp_line_text(line), .whole = line, .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
     smtp_command_read(l.text, &l.cmd);
     if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
-        l.counts = s->client == SMTP_AT_PROMPT ? smtp_command_stands_out(&l.cmd)
-                                                   : !blank(l.cmd.argument) || (l.cmd.verb == SMTP_VERB_MAIL && l.cmd.formed);
+        l.counts = s->client == SMTP_AT_PROMPT
+                       ? smtp_command_stands_out(&l.cmd)
+                       : !blank(l.cmd.argument) || (l.cmd.verb == SMTP_VERB_MAIL && l.cmd.formed);
     if (!smtp_is(s, SMTP_SERVER_SPOKE) && !smtp_is(s, SMTP_SERVER_DONE) && s->facts.commands == 0 &&
         smtp_looks_like_http(l.text)) {
         /*
@@ -195,6 +209,11 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
         }
         smtp_become_unsure(s, SMTP_IS_COMMAND);
         smtp_set(s, SMTP_DISTRUST);
+        return SMTP_TURN_AGAIN;
+    }
+    if (names_client(s, l.text)) {
+        s->facts.commands++;
+        smtp_take(c, end);
         return SMTP_TURN_AGAIN;
     }
     return judge_line(c, &l);
@@ -264,12 +283,40 @@ static enum smtp_turn body_turn(struct smtp_call *c)
     return SMTP_TURN_AGAIN;
 }
 
+/* Behind what may be a RCPT in an unsettled chunk. The replies that are due don't need these octets. */
+static enum smtp_turn await_settling(struct smtp_call *c)
+{
+    if (!smtp_is(c->s, SMTP_SERVER_DONE)) {
+        smtp_set(c->s, SMTP_CLIENT_WAITS);
+        return SMTP_TURN_WAIT;
+    }
+    smtp_distrust_octets(c->s);
+    return SMTP_TURN_AGAIN;
+}
+
+/* How many of the first n bytes come before what may be a RCPT. */
+static size_t before_rcpt(struct bytes b, size_t n)
+{
+    size_t at;
+    if (smtp_rcpt_find(bytes_first(b, n), 0, &at))
+        return at;
+    for (at = n > 3 ? n - 3 : 0; at < n; at++)
+        if (bytes_begin_nocase(bytes_str("RCPT"), bytes_first(bytes_from(b, at), n - at)))
+            return at; /* the word may go on in what comes next */
+    return n;
+}
+
 static enum smtp_turn chunk_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
-    size_t n = s->chunk_left < c->in->len ? (size_t)s->chunk_left : c->in->len;
+    size_t n = s->chunk_left < c->in->len ? (size_t)s->chunk_left : c->in->len, rest = n;
+    if (smtp_is(s, SMTP_UNSETTLED))
+        n = before_rcpt(*c->in, n);
+    rest -= n;
     s->chunk_left -= n;
     smtp_take(c, n);
+    if (rest > 3 || (rest > 0 && rest == s->chunk_left))
+        return await_settling(c);
     if (s->chunk_left > 0)
         return SMTP_TURN_MORE;
     s->client = SMTP_AT_COMMAND;

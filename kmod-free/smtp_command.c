@@ -194,6 +194,8 @@ bool smtp_command_stands_out(const struct smtp_command *c)
         return false;
     if (c->formed)
         return trim(a).len > 0;
+    if (a.len > 0 && !is_word(a.at[0]) && has(a, '<'))
+        return true; /* qmail takes what is behind it, whatever stands before */
     const uint8_t *colon = a.len > 0 ? memchr(a.at, ':', a.len) : NULL;
     return colon != NULL && begins_with_address(bytes_from(a, (size_t)(colon - a.at) + 1));
 }
@@ -242,7 +244,7 @@ bool smtp_address_open(const struct smtp_command *c)
 static bool take_blanks(struct bytes *b)
 {
     size_t n = 0;
-    while (n < b->len && (b->at[n] == ' ' || b->at[n] == '\t'))
+    while (n < b->len && b->at[n] == ' ') /* Exim doesn't take a tab behind BDAT for one, and then no octets */
         n++;
     *b = bytes_from(*b, n);
     return n > 0;

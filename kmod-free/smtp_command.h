@@ -38,7 +38,7 @@ void smtp_command_read(struct bytes line, struct smtp_command *out);
 
 /*
  * Does the line count as a command where it may just as well be the text of a
- * message? MAIL and RCPT with an address behind a colon.
+ * message? MAIL and RCPT with an address behind a colon, RCPT with a '<'.
  */
 RW_CHECK bool smtp_command_stands_out(const struct smtp_command *c);
 

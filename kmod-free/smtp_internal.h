@@ -61,11 +61,35 @@ enum smtp_flag {
     SMTP_TLS_UNSURE = 1 << 28,       /* at SMTP_AT_TLS, and unsure before that */
     SMTP_QUIT_LAST = 1 << 29,        /* the last line of the client was QUIT and nothing else */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
+    SMTP_UNSETTLED = 1 << 29,        /* whether the server takes this chunk's octets depends on replies to come */
 };
 
 enum smtp_said {
     SMTP_SAID_MALFORMED = 1 << 0,
-    SMTP_SAID_COMMAND = 1 << 1,
+    SMTP_SAID_RCPT =
+        1 << 1, /* the line is a RCPT itself: another one far behind it is no second recipient of anybody's */
+    SMTP_SAID_INSIDE = 1 << 4,  /* a RCPT inside the line; each further one counts as much again */
+    SMTP_SAID_CROWDED = 1 << 7, /* there were too many: none is looked for any more */
+};
+
+/*
+ * Servers cut lines that are too long for them, and take the rest for the next command
+ * (Sendmail an AUTH at 12,287 bytes, Exim any line at 16,385), but none a line that RFC 5321
+ * 4.5.3.1.4 allows; and the parameters of a RCPT may be long.
+ */
+#define SMTP_SHORT_LINE 500
+#define SMTP_SHORT_RCPT 4096
+
+/*
+ * How far this transaction is, by the replies. A server that offers CHUNKING takes the octets of a BDAT for certain
+ * only where one is due; else some refuse the command alone, and run the octets (Exim after any error between two
+ * chunks, go-smtp without a recipient), although RFC 3030 2 forbids that.
+ */
+enum smtp_transaction {
+    SMTP_NO_TRANSACTION,
+    SMTP_HAS_SENDER,
+    SMTP_HAS_RECIPIENT, /* BDAT is due */
+    SMTP_HAS_CHUNKS,    /* and nothing else */
 };
 
 /* What a reply can be the answer to. */
@@ -129,6 +153,10 @@ RW_CHECK bool smtp_pending_room(const struct smtp *s);
 void smtp_pending_push(struct smtp *s, enum smtp_pending kind);
 /* The youngest entry; 0: none. */
 unsigned smtp_pending_last(const struct smtp *s);
+/* The oldest entry; 0: none. */
+unsigned smtp_pending_first(const struct smtp *s);
+/* Does a single command wait? */
+RW_CHECK bool smtp_pending_single(const struct smtp *s);
 /* Are the first `entries` all of kinds that perhaps get no reply? */
 RW_CHECK bool smtp_pending_silent(const struct smtp *s, unsigned entries);
 /* How many entries stand before the first one that `code` can answer; SMTP_PENDING_MAX: none. */
@@ -171,6 +199,8 @@ void smtp_become_unsure(struct smtp *s, enum smtp_belief belief);
 /* For good. */
 void smtp_lose_trust(struct smtp *s, enum smtp_belief belief);
 void smtp_become_sure(struct smtp *s, enum smtp_client_state state);
+/* For good, and a command may begin anywhere in a line: octets were sent that a server may run. */
+void smtp_distrust_octets(struct smtp *s);
 void smtp_begin_body(struct smtp *s);
 void smtp_recognise(struct smtp *s, const struct smtp_command *c);
 /* The strict end of data was taken. */
@@ -182,6 +212,14 @@ enum smtp_pending smtp_pending_of(const struct smtp_command *c);
 
 /* The server's 220 to STARTTLS. */
 void smtp_await_tls(struct smtp *s);
+
+/* smtp_long.c */
+/*
+ * A RCPT that begins inside a line whose own command is `own`, anywhere in it or far behind its beginning. Call again
+ * for the next one; SMTP_TURN_MORE: none (any more). So many that looking at all of them would be work without a limit
+ * are SMTP_SMUGGLING.
+ */
+enum smtp_turn smtp_inside(struct smtp_call *c, struct bytes text, bool anywhere, const struct smtp_command *own);
 
 /* The rest: one turn each. */
 enum smtp_turn smtp_client_turn(struct smtp_call *c);

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Client lines longer than line_max. Their head (line_max bytes) is judged as a
- * command; the rest is passed over without being kept, except for a window of
- * line_max bytes that stays with the caller, because
- * - the address of a RCPT may stand at the very end, behind 100,000 blanks,
- * - Exim takes what stands behind 16,385 bytes as the next command.
- * Nobody knows how many replies such a line gets, so the state is unsure from then on.
+ * Client lines longer than line_max, and what may begin inside a line. The head of an
+ * over-long line (line_max bytes) is judged as a command; the rest is passed over without
+ * being kept, except for a window of line_max bytes that stays with the caller, because
+ * the address of a RCPT may stand at the very end, behind 100,000 blanks, and because some
+ * servers cut such a line, and read on behind the cut as if it were the next command.
+ * Nobody knows how many replies it gets, so the state is unsure from then on; except that
+ * AUTH and what follows it may be that long (RFC 4954 4: 12,288 octets).
  */
 #include "kmod-free/smtp_internal.h"
 #include "kmod-free/smtp_body.h"
 
 #include <assert.h>
-
-#define SPLIT 16385 /* Exim's command buffer, and one byte that it loses */
 
 static bool blank(struct bytes b)
 {
@@ -22,11 +21,64 @@ static bool blank(struct bytes b)
     return true;
 }
 
+static enum smtp_turn saw_piece(struct smtp_call *c, struct bytes argument)
+{
+    smtp_unsure_push(c->s, SMTP_PENDING_RCPT_UNSURE);
+    return smtp_saw_rcpt(c, true, argument);
+}
+
+static enum smtp_turn crowded(struct smtp_call *c)
+{
+    c->s->said |= SMTP_SAID_CROWDED;
+    return smtp_trouble(c, SMTP_SMUGGLING, true, (struct bytes){0});
+}
+
+/* One more of them, or too many? */
+static enum smtp_turn saw_inside(struct smtp_call *c, struct bytes argument)
+{
+    struct smtp *s = c->s;
+    uint8_t said = (uint8_t)(s->said + SMTP_SAID_INSIDE);
+    if (said & (SMTP_SAID_CROWDED | SMTP_SAID_RCPT))
+        return crowded(c);
+    s->said = said;
+    return saw_piece(c, argument);
+}
+
+/* Where to begin; `argument` counts in the line. */
+static size_t inside_from(struct smtp *s, bool anywhere, bool rcpt, size_t argument)
+{
+    if (anywhere)
+        return rcpt ? argument : 0; /* the RCPT in front is judged as it always is */
+    if (!rcpt)
+        return SMTP_SHORT_LINE;
+    s->said |= SMTP_SAID_RCPT;
+    return argument > SMTP_SHORT_RCPT ? argument : SMTP_SHORT_RCPT;
+}
+
+enum smtp_turn smtp_inside(struct smtp_call *c, struct bytes text, bool anywhere, const struct smtp_command *own)
+{
+    struct smtp *s = c->s;
+    struct smtp_command cmd;
+    size_t at, from = own->argument.len > 0 ? (size_t)(own->argument.at - text.at) : text.len;
+    from = inside_from(s, anywhere, own->verb == SMTP_VERB_RCPT, from);
+    from = from > s->searched ? from : s->searched;
+    while (!(s->said & SMTP_SAID_CROWDED) && smtp_rcpt_find(text, from, &at)) {
+        from = at + 1;
+        smtp_command_read(bytes_from(text, at), &cmd);
+        if (!smtp_command_stands_out(&cmd))
+            continue;
+        s->searched = (uint32_t)from;
+        return saw_inside(c, cmd.argument);
+    }
+    return SMTP_TURN_MORE;
+}
+
 /* What the head gives besides the complaint about its length; then the line is being passed over. */
 static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *cmd, bool counts)
 {
     struct smtp *s = c->s;
     bool unsure = s->client == SMTP_UNSURE, prompt = s->client == SMTP_AT_PROMPT;
+    bool auth = !unsure && !counts && (prompt || (cmd->verb == SMTP_VERB_AUTH && cmd->formed));
     bool suspect = prompt || (unsure && s->belief != SMTP_IS_COMMAND);
     enum smtp_turn t = SMTP_TURN_AGAIN;
     smtp_recognise(s, cmd);
@@ -38,24 +90,28 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
         t = rcpt ? smtp_saw_rcpt(c, suspect, cmd->argument) : smtp_saw_mail(c, suspect, cmd->argument);
     } else if (!unsure) {
         enum smtp_pending kind = smtp_pending_of(cmd);
-        smtp_unsure_push(s, kind == SMTP_PENDING_RCPT || prompt ? SMTP_PENDING_PLAIN : kind);
+        smtp_unsure_push(s, auth ? SMTP_PENDING_AUTH : kind == SMTP_PENDING_RCPT || prompt ? SMTP_PENDING_PLAIN : kind);
     }
     if (!unsure) {
-        s->facts.commands++;
-        s->facts.auth_used |= cmd->verb == SMTP_VERB_AUTH;
+        s->facts.commands += prompt ? 0 : 1;
+        s->facts.auth_used |= auth || cmd->verb == SMTP_VERB_AUTH;
+    }
+    if (auth) {
+        smtp_set(s, SMTP_BARRIER);
+    } else if (!unsure) {
         smtp_become_unsure(s, cmd->verb == SMTP_VERB_DATA ? SMTP_BEHIND_DATA : SMTP_IS_COMMAND);
         smtp_set(s, SMTP_DISTRUST);
     } else if (s->belief == SMTP_BEHIND_DATA) {
         s->belief = counts ? SMTP_IS_COMMAND : SMTP_IS_TEXT;
     }
-    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD | SMTP_INSIDE);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD | SMTP_INSIDE | SMTP_SAID_INJECTION);
     smtp_set(s, SMTP_LONG | SMTP_CLIENT_SPOKE);
     if (cmd->verb == SMTP_VERB_BDAT || cmd->verb == SMTP_VERB_XEXCH50)
         smtp_set(s, SMTP_ANYWHERE);
-    /* the RCPT in front is not one that begins inside */
-    s->searched = cmd->verb == SMTP_VERB_RCPT && counts ? (uint32_t)(cmd->argument.at - c->in->at) : 0;
-    s->passed = 0;
+    bool rcpt = cmd->verb == SMTP_VERB_RCPT && counts;
     s->said = 0;
+    s->searched =
+        (uint32_t)inside_from(s, smtp_is(s, SMTP_ANYWHERE), rcpt, rcpt ? (size_t)(cmd->argument.at - c->in->at) : 0);
     return t;
 }
 
@@ -87,59 +143,50 @@ static void pass(struct smtp_call *c, size_t n)
     struct smtp *s = c->s;
     uint32_t scanned = s->scanned > n ? s->scanned - (uint32_t)n : 0;
     uint32_t searched = s->searched > n ? s->searched - (uint32_t)n : 0;
+    uint8_t said = s->said;
     smtp_take(c, n);
     s->scanned = scanned;
     s->searched = searched;
-    s->passed = (uint32_t)((s->passed + n) % SPLIT);
-}
-
-static enum smtp_turn saw_piece(struct smtp_call *c, struct bytes argument)
-{
-    smtp_unsure_push(c->s, SMTP_PENDING_RCPT_UNSURE);
-    return smtp_saw_rcpt(c, true, argument);
-}
-
-/* n bytes in front begin where Exim begins another command. */
-static enum smtp_turn judge_split(struct smtp_call *c, size_t n)
-{
-    struct smtp_command cmd;
-    smtp_command_read(smtp_line_text(bytes_first(*c->in, n)), &cmd);
-    if (cmd.verb == SMTP_VERB_RCPT && smtp_command_stands_out(&cmd))
-        return saw_piece(c, cmd.argument);
-    return SMTP_TURN_AGAIN;
+    s->said = said;
 }
 
 static enum smtp_turn end_long(struct smtp_call *c, size_t end)
 {
     struct smtp *s = c->s;
-    bool crlf = smtp_line_ending(bytes_first(*c->in, end)) == SMTP_ENDS_CRLF;
+    enum smtp_ending ending = smtp_line_ending(bytes_first(*c->in, end));
     smtp_take(c, end);
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT);
-    s->passed = 0;
-    s->body = crlf ? SMTP_BODY_CRLF : SMTP_BODY_BREAK;
+    if (s->client == SMTP_UNSURE)
+        s->body = ending == SMTP_ENDS_CRLF ? SMTP_BODY_CRLF : SMTP_BODY_BREAK;
+    else if (ending == SMTP_ENDS_LF && !smtp_is(s, SMTP_LF_SERVER))
+        smtp_set(s, SMTP_IN_DOUBT | SMTP_DOUBT_LF);
     return SMTP_TURN_AGAIN;
 }
 
-/* SMTP_ANYWHERE: a RCPT that begins in the first n bytes, of the `end` that are there. SMTP_TURN_MORE: none. */
+/* A RCPT that begins in the first n bytes, of the `end` that are there. SMTP_TURN_MORE: none. */
 static enum smtp_turn judge_inside(struct smtp_call *c, size_t n, size_t end)
 {
     struct smtp *s = c->s;
     struct smtp_command cmd;
     size_t at, window = c->cfg->line_max;
-    struct bytes where = bytes_first(*c->in, n + 3); /* the word may reach over the border */
-    if (!smtp_is(s, SMTP_ANYWHERE) || !smtp_rcpt_find(bytes_first(where, end), s->searched, &at)) {
+    struct bytes where = bytes_first(*c->in, n + 3 < end ? n + 3 : end); /* the word may reach over the border */
+    if (s->said & SMTP_SAID_CROWDED || !smtp_rcpt_find(where, s->searched, &at)) {
         s->searched = n > s->searched ? (uint32_t)n : s->searched;
         return SMTP_TURN_MORE;
     }
     s->searched = (uint32_t)at + 1;
     smtp_command_read(smtp_line_text(bytes_first(bytes_from(*c->in, at), end - at < window ? end - at : window)), &cmd);
-    return smtp_command_stands_out(&cmd) ? saw_piece(c, cmd.argument) : SMTP_TURN_AGAIN;
+    if (!smtp_command_stands_out(&cmd))
+        return SMTP_TURN_AGAIN;
+    if (s->client != SMTP_UNSURE)
+        smtp_lose_trust(s, SMTP_IS_COMMAND); /* no AUTH has that */
+    return saw_inside(c, cmd.argument);
 }
 
 enum smtp_turn smtp_long_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
-    size_t end, window = c->cfg->line_max, split = SPLIT - s->passed;
+    size_t end, window = c->cfg->line_max;
     bool ended = smtp_line_end(c, 0, &end);
     if (!ended) {
         end = c->in->len;
@@ -147,12 +194,12 @@ enum smtp_turn smtp_long_turn(struct smtp_call *c)
     }
     enum smtp_turn inside;
     if (end > window) {
-        size_t n = end - window < split ? end - window : split;
-        inside = judge_inside(c, n, end);
-        if (inside != SMTP_TURN_MORE)
-            return inside;
-        pass(c, n);
-        return n == split ? judge_split(c, window) : SMTP_TURN_AGAIN;
+        inside = judge_inside(c, end - window, end);
+        if (inside == SMTP_TURN_MORE) {
+            pass(c, end - window);
+            inside = SMTP_TURN_AGAIN;
+        }
+        return inside;
     }
     if (!ended)
         return SMTP_TURN_MORE;
@@ -164,10 +211,6 @@ enum smtp_turn smtp_long_turn(struct smtp_call *c)
         smtp_clear(s, SMTP_LONG_RCPT);
         if (!blank(tail))
             return saw_piece(c, tail);
-    }
-    if (split < end) {
-        pass(c, split);
-        return judge_split(c, end - split);
     }
     return end_long(c, end);
 }

@@ -123,7 +123,8 @@ static void take(struct smtp *s, uint16_t n)
 
 void smtp_client_may_go_on(struct smtp *s)
 {
-    bool held_back = s->client != SMTP_UNSURE && (smtp_is(s, SMTP_BARRIER) || !smtp_pending_room(s));
+    bool held_back = s->client != SMTP_UNSURE && (smtp_is(s, SMTP_BARRIER) || !smtp_pending_room(s) ||
+                                                  (s->client == SMTP_IN_CHUNK && smtp_is(s, SMTP_UNSETTLED)));
     if (!smtp_is(s, SMTP_CLIENT_WAITS) || held_back)
         return;
     smtp_clear(s, SMTP_CLIENT_WAITS);
@@ -159,14 +160,27 @@ enum smtp_pending smtp_pending_pop(struct smtp *s, uint32_t *ordinal)
 void smtp_pending_drop(struct smtp *s, unsigned entries)
 {
     assert(entries <= s->pending_used);
+    if (entries > 0)
+        s->transaction = SMTP_NO_TRANSACTION;
     while (entries-- > 0)
         take(s, s->pending_count[s->pending_head]);
     settle(s);
 }
 
+unsigned smtp_pending_first(const struct smtp *s)
+{
+    return s->pending_used > 0 ? s->pending_kind[s->pending_head] : 0;
+}
+
+bool smtp_pending_single(const struct smtp *s)
+{
+    return s->pending_used == 1 && s->pending_count[s->pending_head] == 1;
+}
+
 void smtp_pending_forget_all(struct smtp *s)
 {
     s->pending_used = 0;
+    s->transaction = SMTP_NO_TRANSACTION;
     s->rcpt_replies = s->facts.rcpts;
     smtp_clear(s, SMTP_BARRIER);
     smtp_client_may_go_on(s);

@@ -54,10 +54,63 @@ static void greeting_taken(struct smtp *s, uint16_t code, bool lmtp)
         smtp_set(s, SMTP_LMTP);
 }
 
+/* The transaction as the server has it, once it answered a command of this kind. */
+static enum smtp_transaction transaction_behind(const struct smtp *s, enum smtp_pending kind, bool taken)
+{
+    enum smtp_transaction t = (enum smtp_transaction)s->transaction;
+    switch (kind) {
+    case SMTP_PENDING_MAIL:
+        return taken ? SMTP_HAS_SENDER : SMTP_NO_TRANSACTION;
+    case SMTP_PENDING_RCPT:
+    case SMTP_PENDING_RCPT_UNSURE:
+        if (t == SMTP_HAS_CHUNKS || t == SMTP_NO_TRANSACTION)
+            return SMTP_NO_TRANSACTION;
+        return taken ? SMTP_HAS_RECIPIENT : t;
+    case SMTP_PENDING_XEXCH50: /* goes between RCPT and BDAT */
+        return t == SMTP_HAS_CHUNKS ? SMTP_NO_TRANSACTION : t;
+    case SMTP_PENDING_BDAT:
+        return taken && t >= SMTP_HAS_RECIPIENT ? SMTP_HAS_CHUNKS : SMTP_NO_TRANSACTION;
+    case SMTP_PENDING_BANNER:
+    case SMTP_PENDING_HELO:
+    case SMTP_PENDING_LHLO:
+    case SMTP_PENDING_PLAIN:
+    case SMTP_PENDING_EMPTY:
+    case SMTP_PENDING_QUIT:
+    case SMTP_PENDING_DATA:
+    case SMTP_PENDING_END:
+    case SMTP_PENDING_BDAT_LAST:
+    case SMTP_PENDING_BDAT_ODD:
+    case SMTP_PENDING_STARTTLS:
+    case SMTP_PENDING_AUTH:
+    case SMTP_PENDING_TURN:
+    case SMTP_PENDING_OTHER:
+        break;
+    }
+    return SMTP_NO_TRANSACTION;
+}
+
+/* The next reply is to a BDAT: were its octets due? */
+static void settle_chunk(struct smtp *s)
+{
+    unsigned first = smtp_pending_first(s);
+    if (s->client == SMTP_UNSURE || (first != SMTP_PENDING_BDAT && first != SMTP_PENDING_BDAT_LAST))
+        return;
+    if (s->transaction < SMTP_HAS_RECIPIENT) {
+        smtp_distrust_octets(s);
+        return;
+    }
+    if (smtp_pending_single(s) && smtp_is(s, SMTP_UNSETTLED)) {
+        smtp_clear(s, SMTP_UNSETTLED);
+        smtp_client_may_go_on(s);
+    }
+}
+
 /* What an answer means that says nothing about how the client goes on. */
 static enum smtp_turn take_answer(struct smtp_call *c, enum smtp_pending kind, uint16_t code, uint32_t ordinal)
 {
     struct smtp *s = c->s;
+    s->transaction = (uint8_t)transaction_behind(s, kind, positive(code));
+    settle_chunk(s);
     switch (kind) {
     case SMTP_PENDING_BANNER:
         s->facts.greeted = code == 220;
@@ -111,9 +164,13 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
             s->client = SMTP_AT_PROMPT;
         break;
     case SMTP_PENDING_XEXCH50:
+        if (s->client == SMTP_IN_CHUNK) {
+            smtp_distrust_octets(s);
+            break;
+        }
         if (code == 354 && s->chunk_left > 0) {
             s->client = SMTP_IN_CHUNK;
-            smtp_pending_push(s, SMTP_PENDING_PLAIN); /* the blob gets a reply of its own */
+            smtp_pending_push(s, SMTP_PENDING_XEXCH50); /* the blob gets a reply of its own */
         } else {
             s->chunk_left = 0;
         }
@@ -134,12 +191,9 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
         break;
     case SMTP_PENDING_BDAT:
     case SMTP_PENDING_BDAT_LAST:
-    case SMTP_PENDING_PLAIN:
-        /* taken before its octets were all sent: it counts otherwise than we do */
-        if (s->client == SMTP_IN_CHUNK && s->pending_used == 0 && positive(code)) {
-            smtp_lose_trust(s, SMTP_MAY_BE_ANYTHING);
-            smtp_set(s, SMTP_ANYWHERE);
-        }
+        /* answered before its octets were all sent: it counts otherwise than we do, or doesn't take them */
+        if (s->client == SMTP_IN_CHUNK && s->pending_used == 0)
+            smtp_distrust_octets(s);
         break;
     case SMTP_PENDING_BANNER:
     case SMTP_PENDING_HELO:
@@ -147,6 +201,7 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
     case SMTP_PENDING_MAIL:
     case SMTP_PENDING_RCPT:
     case SMTP_PENDING_RCPT_UNSURE:
+    case SMTP_PENDING_PLAIN:
     case SMTP_PENDING_EMPTY:
     case SMTP_PENDING_QUIT:
     case SMTP_PENDING_END:
@@ -258,6 +313,10 @@ static enum smtp_turn sure_reply(struct smtp_call *c, uint16_t code)
 {
     struct smtp *s = c->s;
     uint32_t ordinal;
+    if (smtp_is(s, SMTP_LONG)) { /* an AUTH that it answers before its end */
+        smtp_lose_trust(s, SMTP_IS_COMMAND);
+        return unsure_reply(c, code);
+    }
     if (s->client == SMTP_IN_BODY) {
         /* "Too big", say. Whether it reads on as text or as commands isn't known. */
         if (code != 421)

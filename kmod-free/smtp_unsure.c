@@ -108,31 +108,6 @@ static bool smuggles(const struct smtp *s, const struct unsure_line *l)
 }
 
 /*
- * Where the octets of a BDAT ended for the server, in the middle of the line, it reads a
- * command. false: no RCPT that begins there (any more).
- */
-static bool begins_inside(struct smtp_call *c, const struct unsure_line *l)
-{
-    struct smtp *s = c->s;
-    struct smtp_command cmd;
-    size_t at, own = l->cmd.argument.len > 0 ? (size_t)(l->cmd.argument.at - l->text.at) : l->text.len;
-    size_t from = s->searched;
-    if (l->cmd.verb == SMTP_VERB_RCPT && from < own)
-        from = own; /* the RCPT in front is judged as it always is */
-    while (smtp_rcpt_find(l->text, from, &at)) {
-        from = at + 1;
-        smtp_command_read(bytes_from(l->text, at), &cmd);
-        if (!smtp_command_stands_out(&cmd))
-            continue;
-        s->searched = (uint32_t)from;
-        smtp_unsure_push(s, SMTP_PENDING_RCPT_UNSURE);
-        (void)smtp_saw_rcpt(c, true, cmd.argument);
-        return true;
-    }
-    return false;
-}
-
-/*
  * A server that answered a line before its LF came takes CR for the end of one, and what
  * stands behind it for the next command.
  */
@@ -145,8 +120,9 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *
 {
     struct smtp *s = c->s;
     bool suspect = s->belief != SMTP_IS_COMMAND;
-    if ((smtp_is(s, SMTP_ANYWHERE) || behind_cr(s, l)) && begins_inside(c, l))
-        return SMTP_TURN_EVENT;
+    enum smtp_turn inside = smtp_inside(c, l->text, smtp_is(s, SMTP_ANYWHERE) || behind_cr(s, l), &l->cmd);
+    if (inside != SMTP_TURN_MORE)
+        return inside;
     if (smuggles(s, l)) {
         smtp_set(s, SMTP_SAID_SMUGGLING);
         return smtp_trouble(c, SMTP_SMUGGLING, true, l->text);
