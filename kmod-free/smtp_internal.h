@@ -61,7 +61,7 @@ enum smtp_flag {
     SMTP_TLS_UNSURE = 1 << 28,       /* at SMTP_AT_TLS, and unsure before that */
     SMTP_QUIT_LAST = 1 << 29,        /* the last line of the client was QUIT and nothing else */
     SMTP_MISFIT = 1 << 23,           /* a reply that fitted no command was seen, and let pass */
-    SMTP_UNSETTLED = 1 << 29,        /* whether the server takes this chunk's octets depends on replies to come */
+    SMTP_UNSETTLED = 1 << 30,        /* whether the server takes this chunk's octets depends on replies to come */
 };
 
 enum smtp_said {
