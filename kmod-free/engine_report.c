@@ -37,7 +37,12 @@ static void put_recipient(struct event *ev, const struct recipient *r, uint32_t 
     ev->external = r->external;
     ev->via = r->via;
     ev->ordinal = ordinal;
-    event_put(ev, &ev->rcpt_to, r->shown, EVENT_RCPT_MAX);
+    struct bytes shown = r->shown;
+    const uint8_t *lf = shown.len > 0 ? memchr(shown.at, '\n', shown.len) : NULL;
+    if (lf != NULL) /* behind it stands what is a line of its own for most servers: AUTH, say (D5) */
+        shown = bytes_first(shown, (size_t)(lf - shown.at) + 1);
+    event_put(ev, &ev->rcpt_to, shown, EVENT_RCPT_MAX);
+    ev->rcpt_to.cut |= shown.len < r->shown.len;
     for (uint8_t i = 0; i < r->domain_count; i++)
         event_put(ev, &ev->domains[i], r->domains[i], RECIPIENT_TEXT);
     ev->domain_count = r->domain_count;
