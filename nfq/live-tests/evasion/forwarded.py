@@ -3,8 +3,8 @@
 
 The captures are of all its devices. What a device took in must leave by another one as the same
 bytes but for the hop limit, which is one lower (and the IPv4 header checksum, which covers it), in the
-same number. Packets that carry data or SYN keep their order within a connection's direction, where all of
-it came in by one device (others may overtake: the rules let bare ACKs pass by the queue, and behind QUIT a FIN, too). --gateway: its hardware addresses.
+same number. Packets that carry data or flags keep their order within a connection's direction, where all of
+it came in by one device (bare ACKs may overtake: the rules let them pass by the queue). --gateway: its hardware addresses.
 
 Prints one line: packets=N forwarded=N missing=N added=N disordered=N, and what the first few were.
 """
@@ -14,7 +14,7 @@ import struct
 import sys
 
 from capture import packets
-from wire import SYN, checksum
+from wire import ACK, checksum
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--gateway", nargs="+", required=True)
@@ -42,7 +42,7 @@ for path in a.captures:
         l3 = p.l3 if leaves else one_hop_on(p.l3)
         if l3:
             flow = p.src, p.sport, p.dst, p.dport
-            (went if leaves else came)[flow].append((l3, bool(p.data) or bool(p.flags & SYN)))
+            (went if leaves else came)[flow].append((l3, bool(p.data) or p.flags != ACK))
             devices[flow].add((path, leaves))
             total += not leaves
 missing, added, disordered = [], [], []
