@@ -51,11 +51,12 @@ for flow in set(came) | set(went):
     missing += (before - after).elements()
     added += (after - before).elements()
     if before == after and len(devices[flow]) == 2 and [x for x, matters in came[flow] if matters] != [x for x, matters in went[flow] if matters]:
-        disordered.append(flow)
+        disordered.append((flow, next((x.hex(), y.hex()) for (x, _), (y, _) in zip(
+            [x for x in came[flow] if x[1]], [y for y in went[flow] if y[1]]) if x != y)))
 print(f"packets={total} forwarded={total - len(missing)} missing={len(missing)} added={len(added)} disordered={len(disordered)}")
 for word, what in (("missing", missing), ("added", added)):
     for l3 in what[:3]:
         print(f"# {word}: {l3.hex()}")
-for flow in disordered[:3]:
-    print(f"# disordered: {flow}")
+for flow, (first, instead) in disordered[:3]:
+    print(f"# disordered: {flow}: not {first} but {instead}")
 sys.exit(1 if missing or added or disordered or not total else 0)
