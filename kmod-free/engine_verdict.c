@@ -82,12 +82,13 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
  * Is QUIT the last that the client had to say? From then on nothing of the client's is let through (GUARD), so whatever
  * the server answers has no commands to give a meaning to, and a FIN of the client's no beginning of a line that it
  * could turn into one. The firewall lets both by, and we don't see them; the server's FIN comes, and tells that it has
- * QUIT. A client's packet with payload still comes here, too.
+ * QUIT. A client's packet with payload still comes here, too. Not in WATCH: a RST that needn't come here overtakes the
+ * QUIT that is on its way out (seen), and monitor mode changes nothing on the wire.
  */
 static void perhaps_over(const struct engine *e, struct session *s)
 {
     struct tcp_end *client = &s->tcp.of[ROLE_CLIENT];
-    if (!e->cfg.live || s->opaque || s->condemned || !smtp_leaving(&s->smtp) || !s->tcp.confirmed ||
+    if (!e->cfg.live || !engine_guards(e) || s->opaque || s->condemned || !smtp_leaving(&s->smtp) || !s->tcp.confirmed ||
         !seq_equal(client->stream.read, client->stream.end) || seq_after(client->passed_high, client->stream.read))
         return;
     s->quit = client->stream.read;

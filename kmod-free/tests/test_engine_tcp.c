@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kmod-free/tests/support_live.h"
+#include "kmod-free/tests/support_policy.h"
 
 static const char relays[] = "RCPT TO:<u@ext.example>\r\n";
 static const char stays[] = "RCPT TO:<u@local.example>\r\n";
@@ -799,6 +800,27 @@ static void test_quit(void **state)
     live_end(&c);
 }
 
+static void test_quit_is_nothing_in_monitor_mode(void **state)
+{
+    (void)state;
+    struct live c;
+    events = (struct log){0};
+    struct engine_config cfg;
+    engine_config_defaults(&cfg);
+    cfg.stance = STANCE_WATCH;
+    cfg.live = true;
+    cfg.max_flows = 16;
+    cfg.stream_blocks = 256;
+    cfg.stream_block_limit = 64;
+    struct engine *e = engine_new(&cfg, support_policy(false));
+    assert_non_null(e);
+    live_begin(&c, e, &events);
+    live_open(&c);
+    assert_false(say(&c, ROLE_CLIENT, "QUIT\r\n").over);
+    assert_false(say(&c, ROLE_SERVER, "221 bye\r\n").over);
+    live_end(&c);
+}
+
 static void test_quit_nothing_else_is_seen(void **state)
 {
     (void)state;
@@ -887,6 +909,7 @@ int main(void)
         cmocka_unit_test(test_same_isn),
         cmocka_unit_test(test_same_isn_after_fin),
         cmocka_unit_test(test_quit),
+        cmocka_unit_test(test_quit_is_nothing_in_monitor_mode),
         cmocka_unit_test(test_quit_nothing_else_is_seen),
         cmocka_unit_test(test_quit_and_fin_unseen),
         cmocka_unit_test(test_nothing_behind_quit),
