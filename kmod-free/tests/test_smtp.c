@@ -12,35 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kmod-free/tests/smtp_scripts.h"
 #include "kmod-free/tests/support.h"
 #include "kmod-free/tests/support_smtp.h"
-
-#define GREETING                                                                                                       \
-    "S: 220 mx.local.example ESMTP\n"                                                                                  \
-    "C: EHLO c.example\n"                                                                                              \
-    "S: 250-mx.local.example\n"                                                                                        \
-    "S: 250-PIPELINING\n"                                                                                              \
-    "S: 250-AUTH PLAIN LOGIN\n"                                                                                        \
-    "S: 250 STARTTLS\n"
-#define CHUNKING                                                                                                       \
-    "S: 220 mx.local.example ESMTP\n"                                                                                  \
-    "C: EHLO c.example\n"                                                                                              \
-    "S: 250-mx.local.example\n"                                                                                        \
-    "S: 250 chunking\n"
-#define HELO "helo c.example\n"
-#define MAIL                                                                                                           \
-    "C: MAIL FROM:<s@c.example>\n"                                                                                     \
-    "S: 250 ok\n"
-#define RCPT                                                                                                           \
-    "C: RCPT TO:<u@local.example>\n"                                                                                   \
-    "S: 250 ok\n"
-#define DATA                                                                                                           \
-    "C: DATA\n"                                                                                                        \
-    "S: 354 go ahead\n"
-#define SAW_MAIL "mail <s@c.example>\n"
-#define SAW_RCPT "rcpt 0 <u@local.example>\nreply 0 250\n"
-#define TO_BODY  GREETING MAIL RCPT DATA
-#define SAW_BODY HELO SAW_MAIL SAW_RCPT
 
 static void test_plain_session(void **state)
 {
@@ -392,154 +366,6 @@ static void test_odd_end_that_both_mean(void **state)
     PLAY(TO_BODY "C: x\nS: 421 bye\nC: RCPT TO:<a>\nC: .\n", SAW_BODY);
 }
 
-static void test_bdat(void **state)
-{
-    (void)state;
-    PLAY(CHUNKING MAIL RCPT "c: BDAT 16\\r\\nRCPT TO:<x>\\r\\n.\\r\nS: 250 got 16\nc: BDAT 0 LAST\\r\\nQUIT\\r\\n\n"
-                            "S: 250 queued\nS: 221 bye\n",
-         HELO SAW_MAIL SAW_RCPT "message\n");
-    /* pipelined; the count is exact; several chunks; RSET between; lower case */
-    PLAY(CHUNKING "C: MAIL FROM:<a>\nC: RCPT TO:<b>\nc: BDAT 4\\r\\nabc\\rbdat 5 last\\r\\n\\r\\n.\\r\\nRSET\\r\\nRCPT "
-                  "TO:<c>\\r\\n\nS: 250 x\nS: 250 x\nS: 250 x\nS: 250 x\nS: 250 x\nS: 503 x\n",
-         HELO "mail <a>\nrcpt 0 <b>\nrcpt 1 <c>\nreply 0 250\nmessage\nreply 1 503\n");
-    PLAY(CHUNKING MAIL RCPT
-         "c: BDAT 3\\r\\nabcRSET\\r\\nMAIL FROM:<b>\\r\\nRCPT TO:<c>\\r\\n\nS: 250 x\nS: 250 x\nS: 250 x\n"
-         "S: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "mail <b>\nrcpt 1 <c>\nreply 1 250\n");
-    /* 354 means nothing to BDAT; DATA behind a chunk is refused */
-    PLAY(CHUNKING MAIL RCPT "c: BDAT 3\\r\\nabcDATA\\r\\nRCPT TO:<x>\\r\\n\nS: 250 x\nS: 503 x\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt 1 <x>\nreply 1 250\n");
-}
-
-/* RFC 3030 2: it must read the octets of a BDAT that it refuses. Some don't where none is due. */
-static void test_bdat_that_is_not_due(void **state)
-{
-    (void)state;
-    /* no sender, no recipient, one that was refused (go-smtp) */
-    PLAY(CHUNKING "c: BDAT 13\\r\\nRCPT TO:<x>\\r\\n\nS: 503 no\n", HELO "rcpt? 0 <x>\n");
-    PLAY(CHUNKING MAIL "c: BDAT 13\\r\\nRCPT TO:<x>\\r\\n\nS: 503 no\n", HELO SAW_MAIL "rcpt? 0 <x>\n");
-    PLAY(CHUNKING MAIL "C: RCPT TO:<b>\nS: 550 no\nc: BDAT 14\\r\\nabRCPT TO:<x@y>\\r\\n\nS: 503 no\n",
-         HELO SAW_MAIL "rcpt 0 <b>\nreply 0 550\nrcpt? 1 <x@y>\n");
-    /* the same when the replies come later: the octets wait for them */
-    PLAY(CHUNKING "C: MAIL FROM:<a>\nC: RCPT TO:<b>\nc: BDAT 19\\r\\nabcdef\\r\\nRCPT TO:<x>\n"
-                  "S: 250 x\nS: 550 x\nS: 503 x\nc: \\r\\n\n",
-         HELO "mail <a>\nrcpt 0 <b>\nreply 0 550\nrcpt 1 <x>\n");
-    PLAY(CHUNKING "C: MAIL FROM:<a>\nC: RCPT TO:<b>\nc: BDAT 21 LAST\\r\\nabcdef\\r\\nRCPT TO:<x>\\r\\n\n"
-                  "S: 250 x\nS: 250 x\nS: 250 x\n",
-         HELO "mail <a>\nrcpt 0 <b>\nreply 0 250\nmessage\n");
-    /* the word across the end of the octets */
-    PLAY(CHUNKING
-         "C: MAIL FROM:<a>\nC: RCPT TO:<b>\nc: BDAT 5\\r\\nab\\nRCPT TO:<x>\\r\\n\nS: 250 x\nS: 550 x\nS: 503 x\n",
-         HELO "mail <a>\nrcpt 0 <b>\nreply 0 550\nrcpt? 1 <x>\n");
-    /* between chunks Exim takes nothing else, and after an error only RSET */
-    PLAY(CHUNKING MAIL RCPT "c: BDAT 3\\r\\nabcBDAT 0\\r\\nBDAT 13\\r\\nRCPT TO:<x>\\r\\n\n"
-                            "S: 250 x\nS: 504 x\nS: 503 x\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <x>\nreply 1 250\n");
-    static const char *const between[] = {"FOO",        "NOOP", "RSET", "MAIL FROM:<c@d>", "EHLO x", "STARTTLS",
-                                          "AUTH PLAIN", "VRFY", "DATA", "RCPT TO:<c>"};
-    char script[2000];
-    for (size_t i = 0; i < sizeof(between) / sizeof(between[0]); i++) {
-        struct play *p = play_new();
-        snprintf(script, sizeof(script),
-                 CHUNKING MAIL RCPT
-                 "c: BDAT 3\\r\\nabc\nS: 250 x\nC: %s\nS: 503 x\nc: BDAT 13\\r\\nRCPT TO:<x>\\r\\n\nS: 503 x\n"
-                 "S: 250 x\n",
-                 between[i]);
-        PLAY(script, NULL);
-        play_script(p, SMTP_FROM_BANNER, script, PLAY_WHOLE, 0);
-        if (strstr(p->events, "<x>") == NULL)
-            fail_msg("behind %s: %s", between[i], p->events);
-        play_free(p);
-    }
-    /* Exim doesn't take a tab for a blank; and an answer before the octets came isn't about octets */
-    PLAY(CHUNKING MAIL RCPT "C: BDAT\t2000000\nS: 500 what\nC: RCPT TO:<x>\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <x>\nreply 1 250\n");
-    PLAY(CHUNKING MAIL RCPT "C: BDAT 2000000\nS: 500 what\nC: RCPT TO:<x>\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <x>\nreply 1 250\n");
-    /* Exchange's blob belongs between */
-    PLAY(CHUNKING MAIL RCPT
-         "C: XEXCH50 3 2\nS: 354 x\nc: abc\nS: 250 x\nc: BDAT 13 LAST\\r\\nRCPT TO:<x>\\r\\n\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "message\n");
-}
-
-static void test_bdat_read_in_two_ways(void **state)
-{
-    static const char *const odd[] = {
-        "BDAT 15 LAST LAST",
-        "BDAT 15LAST",
-        "BDAT\\t15 LAST",
-        "BDAT 15\\tLAST",
-        "BDAT +15 LAST",
-        "BDAT 0xf LAST",
-        "BDAT -1",
-        "BDAT",
-        "BDAT x",
-        " BDAT 15 LAST",
-        "BDAT 15,LAST",
-        "BDAT 4294967311 LAST",
-        "BDAT 00000000015",
-        "BDAT 15 LAS",
-        "BDAT\\x0015",
-        "BDAT 15\\x00",
-        "BDAT 15\\x0bLAST",
-        "BDAT\\x0b15 LAST",
-        "BDAT 5 15",
-        "BDATX 15",
-        "BDAT 15 LAST\\rX",
-        "BDAT \"15\" LAST",
-        "BDAT 99999999999999999999999999",
-        "BDAT 15{ *600}LAST",
-    };
-    char script[2000];
-    (void)state;
-    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        /* offered: did it take octets, and how many? */
-        snprintf(script, sizeof(script), CHUNKING MAIL RCPT "c: %s\\r\\nRCPT TO:<abc>\\r\\n\nS: 250 ok\n", odd[i]);
-        PLAY(script, HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
-        snprintf(script, sizeof(script), CHUNKING MAIL RCPT "c: %s\\r\\nRCPT TO:<abc>\\r\\n\nS: 501 no\n", odd[i]);
-        PLAY(script, HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
-    }
-    /* not offered: in EHLO's reply, after HELO, before either */
-    PLAY(GREETING MAIL RCPT "c: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 500 what\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\nreply 1 250\n");
-    PLAY(CHUNKING "C: HELO c.example\nS: 250 x\n" MAIL "c: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 250 took it\n",
-         HELO HELO SAW_MAIL "rcpt? 0 <abc>\n");
-    PLAY("S: 220 x\nc: BDAT 15 LAST\\r\\nRCPT TO:<abc>\\r\\n\nS: 503 no\n", "rcpt? 0 <abc>\n");
-    /* and the text that a DATA begins after that is looked at, too: how many replies were due isn't known */
-    PLAY(GREETING MAIL RCPT "C: BDAT 0 LAST\nS: 500 what\n" MAIL RCPT DATA "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "mail? <s@c.example>\nrcpt? 1 <u@local.example>\nreply 1 250\nrcpt? 2 <x>\nmessage\n");
-    PLAY(CHUNKING MAIL "c: BDAT 15 LAST\\n\nc: RCPT TO:<abc>\\r\\n\nS: 250 ok\n", HELO SAW_MAIL "rcpt? 0 <abc>\n");
-}
-
-static void test_commands_inside_a_line(void **state)
-{
-    (void)state;
-    /* where the octets end, a line begins for the server: also when nobody knows where that is */
-    PLAY(CHUNKING MAIL RCPT "C: BDAT 5LAST\nC: abcdeRCPT TO:<x>\nS: 250 x\nS: 250 x\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <x>\n");
-    PLAY(CHUNKING
-         "C: \nC: NOOP\nS: 500 x\nS: 250 x\nC: BDAT 5\nC: abcdeRCPT TO:<x>; RCPT TO:<y>\nC: RCPT TO:<z> RCPT TO:<w>\n",
-         HELO "rcpt? 0 <x>; RCPT TO:<y>\nrcpt? 1 <y>\nrcpt? 2 <w>\nrcpt? 3 <z> RCPT TO:<w>\n");
-    PLAY(CHUNKING MAIL "C: BDAT 6000X\nC: {A*6000}RCPT TO:<x@y>\nS: 250 x\n", HELO SAW_MAIL "rcpt? 0 <x@y>\n");
-    PLAY(CHUNKING MAIL "C: BDAT 3X\nC: abcRCPT TO:<x@y>{A*6000}RCPT TO:<z@y>{ *20000}RCPT TO:<w@y>\nS: 250 x\n", NULL);
-    PLAY(CHUNKING MAIL "c: BDAT 9\\r\\nabc\ngap c\nC: xyzRCPT TO:<x@y>\n", HELO SAW_MAIL "rcpt? 0 <x@y>\n");
-    /* a text is no place for that */
-    PLAY(TO_BODY "c: x\\n.\\ntext, and xRCPT TO:<x@y>\\n\nC: \nC: .\nS: 250 x\n", SAW_BODY "message\n");
-}
-
-static void test_xexch50(void **state)
-{
-    (void)state;
-    PLAY(GREETING MAIL RCPT
-         "c: XEXCH50 17 2\\r\\n\nS: 354 send\nc: RCPT TO:<x>\\r\\n\\x00\\x01\nc: \\r\\nRCPT TO:<y>\\r\\n\n"
-         "S: 250 ok\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt 1 <y>\nreply 1 250\n");
-    PLAY(GREETING MAIL RCPT "c: XEXCH50 15 2\\r\\nRCPT TO:<abc>\\r\\n\nS: 500 no\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt 1 <abc>\nreply 1 250\n");
-    PLAY(GREETING MAIL RCPT "c: XEXCH50 15\\r\\nRCPT TO:<abc>\\r\\n\nS: 354 ok\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "rcpt? 1 <abc>\n");
-}
-
 static void test_starttls(void **state)
 {
     (void)state;
@@ -551,7 +377,8 @@ static void test_starttls(void **state)
     PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\x80\\x2e\\x01\\r\\nRCPT TO:<x>\\r\\n\ns: \\x16\\x03\\x03250 x\\r\\n\n",
          HELO "starttls\n");
     /* who doesn't begin TLS goes on in plain text, and so do barriers and replies */
-    PLAY(GREETING "C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: RCPT TO:<y>\nC: .\nS: 250 ok\n" TLS_HELLO,
+    PLAY(GREETING "C: STARTTLS\nS: 220 go\nC: RCPT TO:<x>\nS: 250 ok\nC: DATA\nS: 354 go\nC: RCPT TO:<y>\nC: .\nS: 250 "
+                  "ok\n" TLS_HELLO,
          HELO "starttls\nrcpt 0 <x>\nreply 0 250\nmessage\nrcpt 1 <x>\n");
     PLAY(GREETING "C: STARTTLS\nS: 220 go\nc: \\r\\n\nS: 500 what\nC: RCPT TO:<x>\nS: 250 ok\n",
          HELO "starttls\nrcpt 0 <x>\nreply 0 250\n");
@@ -662,84 +489,6 @@ static void test_wait_ends_with_the_server(void **state)
     PLAY(GREETING MAIL RCPT "C: DATA\nC: Subject: x\nC: RCPT TO:<x>\nfin s\nC: .\nC: RCPT TO:<y>\n",
          SAW_BODY "rcpt? 1 <x>\nrcpt 2 <y>\n");
     PLAY("C: EHLO x\nC: MAIL FROM:<a@b>\nC: RCPT TO:<c>\n", "helo x\nmail <a@b>\nrcpt 0 <c>\n");
-}
-
-static void test_long_lines(void **state)
-{
-    (void)state;
-    /* the head is judged; a whole address in it is the address */
-    PLAY(GREETING MAIL "C: RCPT TO:<a@b>{ *5000}\nS: 250 ok\n", NULL);
-    PLAY(GREETING MAIL "C: NOOP {A*5000}\nS: 250 ok\nC: RCPT TO:<a@b>\nS: 250 ok\n",
-         HELO SAW_MAIL "malformed\nrcpt 0 <a@b>\nreply 0 250\n");
-    /* padded with letters: Exim cuts it at 16,385 bytes, others elsewhere, but none before 512 */
-    PLAY(GREETING MAIL "C: {A*5000}RCPT TO:<a@b>\nS: 500 x\n", HELO SAW_MAIL "malformed\nrcpt? 0 <a@b>\n");
-    PLAY(GREETING MAIL "C: {A*16385}RCPT TO:<a@b>\nS: 500 x\nS: 250 x\n", HELO SAW_MAIL "malformed\nrcpt? 0 <a@b>\n");
-    PLAY(GREETING MAIL "C: NOOP {A*600}RCPT TO:<a@b>\nS: 250 x\n", HELO SAW_MAIL "rcpt? 0 <a@b>\n");
-    PLAY(GREETING MAIL "C: NOOP RCPT TO:<a@b>{A*600}RCPT-\nS: 250 x\n", HELO SAW_MAIL);
-    /* Sendmail cuts AUTH at 12,287 */
-    PLAY(GREETING MAIL "C: AUTH PLAIN {A*12276}RCPT TO:<a@b>\nS: 503 x\nS: 250 x\n", HELO SAW_MAIL "rcpt? 0 <a@b>\n");
-    /* a long ticket of Kerberos leaves the state sure: the text that follows is a text */
-    PLAY(GREETING "C: AUTH GSSAPI {A*9000}\nS: 334 x\nC: {B*9000}\nS: 235 x\n" MAIL RCPT DATA
-                  "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
-         HELO SAW_MAIL SAW_RCPT "message\n");
-    /* more in one line than can be looked at one by one */
-    PLAY(GREETING "C: NOOP {A*600} RCPT:<a@b RCPT:<a@b RCPT:<a@b RCPT:<a@b RCPT:<a@b RCPT:<a@b RCPT:<a@b RCPT:<a@b "
-                  "RCPT:<a@b RCPT:<a@b\n",
-         NULL);
-    PLAY(GREETING MAIL "C: {A*32770} RCPT TO:<a@b>{ *9000}\nS: 500 x\nS: 500 x\nS: 250 x\n", NULL);
-    /* the address is at the end */
-    PLAY(GREETING MAIL "C: RCPT TO:{ *9000}<a@b>\nS: 250 ok\n", NULL);
-    PLAY(GREETING MAIL "C: RCPT{ *9000}TO:<a@b>\nS: 250 ok\n", NULL);
-    /* lines of a text have no limit, and of a text that isn't sure neither */
-    PLAY(TO_BODY "c: {A*20000}\nC: {B*20000}\nC: .\nS: 250 ok\n", SAW_BODY "message\n");
-    PLAY(TO_BODY "c: \\n.\\n{A*20000}\nC: {B*20000}\nC: .\nS: 250 ok\n", SAW_BODY "message\n");
-    /* nothing ends */
-    PLAY(GREETING "c: {A*5000}\n", HELO "malformed\n");
-    PLAY("c: {A*5000}\n", "");
-}
-
-static void test_long_line_heads_and_tails(void **state)
-{
-    struct play *p = play_new();
-    (void)state;
-    play_script(p, SMTP_FROM_BANNER,
-                GREETING "C: NOOP {A*600} RCPT:a@ RCPT:a@ RCPT:a@ RCPT:a@ RCPT:a@ RCPT:a@ RCPT:a@ "
-                         "RCPT:a@ RCPT:a@ RCPT:a@\n",
-                PLAY_BYTES, 0);
-    assert_int_equal(p->s.facts.rcpts, 7);
-    assert_non_null(strstr(p->events, "smuggling"));
-    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:<a@b>{ *5000}\nS: 250 ok\n", PLAY_BYTES, 0);
-    assert_int_equal(p->s.facts.rcpts, 1);
-    assert_non_null(strstr(p->events, "malformed\nrcpt 0 <a@b>   "));
-    assert_non_null(strstr(p->events, "reply 0 250\n"));
-    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:{ *9000}<a@b>\nS: 250 ok\n", PLAY_BYTES, 0);
-    assert_int_equal(p->s.facts.rcpts, 1);
-    assert_non_null(strstr(p->events, "malformed\nrcpt? 0     "));
-    assert_non_null(strstr(p->events, "  <a@b>\n"));
-    play_script(p, SMTP_FROM_BANNER, GREETING MAIL "C: RCPT TO:<{a*9000}@b>\nS: 250 ok\n", PLAY_BYTES, 0);
-    assert_int_equal(p->s.facts.rcpts, 2);
-    assert_non_null(strstr(p->events, "malformed\nrcpt 0 <aaaa"));
-    assert_non_null(strstr(p->events, "aaaa@b>\n"));
-    play_free(p);
-}
-
-static void test_one_byte_at_a_time_is_not_quadratic(void **state)
-{
-    /* a line that never ends, 200,000 bytes in single bytes: each is looked at once, or this takes minutes */
-    struct play *p = play_new();
-    (void)state;
-    play_start(p, SMTP_FROM_BANNER);
-    play_feed(p, ROLE_SERVER, bytes_str("220 x\r\n"));
-    p->cfg.line_max = SMTP_LINE_MAX_HIGHEST;
-    for (int i = 0; i < 60000; i++) {
-        play_feed(p, ROLE_CLIENT, bytes_str("x"));
-        assert_int_equal(p->s.scanned, i + 1);
-    }
-    for (int i = 0; i < 60000; i++) {
-        play_feed(p, ROLE_SERVER, bytes_str("2"));
-        assert_int_equal(p->s.server_scanned, i + 1);
-    }
-    play_free(p);
 }
 
 static void test_midstream(void **state)
@@ -907,19 +656,11 @@ int main(void)
         cmocka_unit_test(test_innocent_texts),
         cmocka_unit_test(test_smuggling),
         cmocka_unit_test(test_odd_end_that_both_mean),
-        cmocka_unit_test(test_bdat),
-        cmocka_unit_test(test_bdat_that_is_not_due),
-        cmocka_unit_test(test_bdat_read_in_two_ways),
-        cmocka_unit_test(test_commands_inside_a_line),
-        cmocka_unit_test(test_xexch50),
         cmocka_unit_test(test_starttls),
         cmocka_unit_test(test_auth),
         cmocka_unit_test(test_auth_facts),
         cmocka_unit_test(test_barriers),
         cmocka_unit_test(test_wait_ends_with_the_server),
-        cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_long_line_heads_and_tails),
-        cmocka_unit_test(test_one_byte_at_a_time_is_not_quadratic),
         cmocka_unit_test(test_midstream),
         cmocka_unit_test(test_d3_odd_end_inside_a_rcpt),
         cmocka_unit_test(test_banner_is_not_forgotten),
