@@ -162,7 +162,7 @@ void smtp_gap(struct smtp *s, enum role from)
     smtp_become_unsure(s, text ? SMTP_IS_TEXT : SMTP_MAY_BE_ANYTHING);
     if (chunk)
         smtp_set(s, SMTP_ANYWHERE);
-    s->scanned = s->searched = s->held = s->said = 0;
+    s->scanned = s->searched = s->held = s->passed = s->said = 0;
     s->body = SMTP_BODY_BREAK;
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT | SMTP_CLIENT_SPOKE);
 }

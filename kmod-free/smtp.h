@@ -105,6 +105,7 @@ struct smtp {
     uint32_t scanned;        /* bytes of the incomplete client line that were already searched for its end */
     uint32_t server_scanned; /* the same of the server's */
     uint32_t searched;       /* bytes of the front line in which a RCPT was looked for that begins anywhere */
+    uint32_t passed;         /* bytes of an over-long client line that were taken already */
     uint32_t held;           /* bytes at the front of the client's side that were judged under one reading */
     uint32_t rcpt_replies;   /* ordinal of the RCPT whose reply comes next */
     uint16_t taken_rcpts;    /* LMTP: recipients of this message (RFC 2033 4.2) */

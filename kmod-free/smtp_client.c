@@ -179,7 +179,10 @@ static bool blank(struct bytes b)
     return true;
 }
 
-/* The PROXY protocol's line (version 1), by which a load balancer names the client before it speaks: gets no reply. */
+/*
+ * The PROXY protocol's line (version 1), by which a load balancer names the client before it speaks: gets no reply, but
+ * one from a server that doesn't know it; then all later replies seem to come one command early.
+ */
 static bool names_client(const struct smtp *s, struct bytes text)
 {
     return s->facts.commands == 0 && smtp_pending_last(s) == SMTP_PENDING_BANNER &&
@@ -214,6 +217,7 @@ static enum smtp_turn command_line(struct smtp_call *c, size_t end)
     if (names_client(s, l.text)) {
         s->facts.commands++;
         smtp_take(c, end);
+        smtp_lose_trust(s, SMTP_IS_COMMAND);
         return SMTP_TURN_AGAIN;
     }
     return judge_line(c, &l);
