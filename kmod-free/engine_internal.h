@@ -152,8 +152,8 @@ static inline void verdict_drop(struct verdict *v, enum reason reason)
     v->reason = reason;
 }
 
-/* engine_verdict.c: on e->packet, which belongs to this flow. *from turns where the roles do. */
-void verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *from, struct verdict *);
+/* engine_verdict.c: on e->packet, which belongs to this flow. *whose turns where the roles do. */
+void verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *whose, struct verdict *);
 
 /* engine_judge.c: pull the dialogue until nothing moves; raise what breaks the policy. */
 void judge_pump(struct engine *, uint32_t flow);
