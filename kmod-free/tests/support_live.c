@@ -105,3 +105,53 @@ void live_end(struct live *c)
     engine_finish(c->e);
     engine_free(c->e);
 }
+
+void live_guard(struct live *c)
+{
+    static struct log events;
+    events = (struct log){0};
+    live_begin(c, engine_make(STANCE_GUARD, &events), &events);
+}
+
+struct support_segment live_next(const struct live *c, enum role from, uint8_t flags, const char *text)
+{
+    return (struct support_segment){
+        .src = c->tcp.of[from],
+        .dst = c->tcp.of[role_other(from)],
+        .seq = c->tcp.next[from],
+        .ack = c->tcp.next[role_other(from)],
+        .flags = flags,
+        .payload = bytes_str(text),
+    };
+}
+
+struct verdict feed_segment(struct live *c, const struct support_segment *seg)
+{
+    static uint8_t out[SUPPORT_PACKET_MAX];
+    return feed_raw(c, bytes_of(out, support_segment(seg, out, sizeof out)));
+}
+
+void live_restart(struct live *c, uint32_t client_isn, uint32_t server_isn)
+{
+    c->tcp.next[ROLE_CLIENT] = client_isn;
+    c->tcp.next[ROLE_SERVER] = server_isn;
+    c->tcp.started = false;
+}
+
+void passes(struct verdict v)
+{
+    assert_int_equal(v.kind, VERDICT_PASS);
+}
+
+void is_reset(struct verdict v, enum reason reason)
+{
+    assert_int_equal(v.kind, VERDICT_RESET);
+    assert_int_equal(v.reason, reason);
+}
+
+void live_still_judged(struct live *c)
+{
+    passes(say(c, ROLE_CLIENT, RCPT_LOCAL));
+    is_reset(say(c, ROLE_CLIENT, RCPT_EXTERNAL), REASON_EXTERNAL_RCPT);
+    live_end(c);
+}

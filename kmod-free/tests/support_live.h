@@ -41,4 +41,22 @@ struct verdict say_flags(struct live *c, enum role from, uint8_t flags, const ch
 struct verdict say(struct live *c, enum role from, const char *text);
 struct verdict feed_raw(struct live *c, struct bytes l3);
 
+/* ---- for tests that change what TCP says ---- */
+
+#define RCPT_EXTERNAL "RCPT TO:<u@ext.example>\r\n"
+#define RCPT_LOCAL    "RCPT TO:<u@local.example>\r\n"
+
+/* live_begin with an engine in GUARD and an empty log of its own (c->l; valid until the next live_guard). */
+void live_guard(struct live *c);
+/* The segment that `from` would send next, for the test to change and to feed; the conversation doesn't move on. */
+struct support_segment live_next(const struct live *c, enum role from, uint8_t flags, const char *text);
+struct verdict feed_segment(struct live *c, const struct support_segment *seg);
+/* The same ports begin anew, with these ISNs; nobody said farewell. */
+void live_restart(struct live *c, uint32_t client_isn, uint32_t server_isn);
+
+void passes(struct verdict v);
+void is_reset(struct verdict v, enum reason reason);
+/* The end of a test: the session still is what it was, and still judged. Frees the engine. */
+void live_still_judged(struct live *c);
+
 #endif

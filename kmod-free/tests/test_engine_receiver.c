@@ -34,12 +34,6 @@ struct world {
 /* What the client sends, and what becomes of it behind the gateway. */
 enum fate { ARRIVES, IS_LOST, BAD_CSUM };
 
-static struct verdict feed(struct world *w, const struct support_segment *seg)
-{
-    static uint8_t out[SUPPORT_PACKET_MAX];
-    return feed_raw(&w->live, bytes_of(out, support_segment(seg, out, sizeof out)));
-}
-
 static void server_says(void *ctx, const char *text)
 {
     struct world *w = ctx;
@@ -52,7 +46,7 @@ static void server_says(void *ctx, const char *text)
         .payload = bytes_str(text),
     };
     w->said += (uint32_t)strlen(text);
-    if (feed(w, &seg).kind != VERDICT_PASS)
+    if (feed_segment(&w->live, &seg).kind != VERDICT_PASS)
         w->server.over = true; /* it was reset */
 }
 
@@ -68,7 +62,7 @@ static bool client_sends(struct world *w, size_t offset, struct bytes data, enum
         .bad_csum = fate == BAD_CSUM,
         .payload = data,
     };
-    struct verdict v = feed(w, &seg);
+    struct verdict v = feed_segment(&w->live, &seg);
     if (v.kind == VERDICT_RESET || w->server.over) {
         w->server.over = true;
         return false;
