@@ -2,8 +2,11 @@
 #include "kmod-free/tests/support.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PROTO_TCP 6
@@ -51,6 +54,24 @@ void guard_room_free(uint8_t *room, size_t n)
     size_t inner = guard_len(n);
 
     need(munmap(room + n - inner - page, inner + 2 * page) == 0, "munmap");
+}
+
+bool support_aborts(void (*bug)(void))
+{
+    int status;
+    pid_t child = fork();
+
+    need(child >= 0, "fork");
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)close(STDERR_FILENO);
+        bug();
+        _exit(0);
+    }
+    need(waitpid(child, &status, 0) == child, "waitpid");
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 
 struct bytes guard_copy(struct bytes b)

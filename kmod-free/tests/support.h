@@ -27,6 +27,9 @@ uint8_t *guard_room(size_t n);
 void guard_free(struct bytes b);
 void guard_room_free(uint8_t *room, size_t n);
 
+/* Whether it ends in a failed assertion (SIGABRT): tried in a child process, silently and without a core. */
+bool support_aborts(void (*bug)(void));
+
 /* "192.0.2.1" or "2001:db8::1", and a port. */
 struct endpoint support_endpoint(const char *addr, uint16_t port);
 

@@ -5,14 +5,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kmod-free/pool.h"
+#include "kmod-free/tests/support.h"
 
 static void pool_or_fail(struct pool *p, size_t block_len, uint32_t count)
 {
@@ -195,21 +193,8 @@ static void our_own_bugs_are_assertions(void **state)
                                   look_at_what_is_not_out};
 
     pool_or_fail(&bugs_pool, 16, 4);
-    for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++) {
-        int status;
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            const struct rlimit none = {0, 0};
-            (void)setrlimit(RLIMIT_CORE, &none);
-            (void)signal(SIGABRT, SIG_DFL);
-            (void)close(STDERR_FILENO);
-            bugs[i]();
-            _exit(0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    }
+    for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++)
+        assert_true(support_aborts(bugs[i]));
     pool_free(&bugs_pool);
 }
 
