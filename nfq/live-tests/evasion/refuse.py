@@ -19,7 +19,7 @@ import sys
 import traceback
 
 from capture import packets
-from session import EXTERNAL, LOCAL, REPLY_S, Try
+from session import EXTERNAL, LOCAL, REPLY_S, SLOW, Try
 from shapes import QUOTED, head, offers, stuffed
 from wire import ACK, SYN, Wire
 
@@ -245,7 +245,7 @@ for v6, size in ((False, 524), (True, 1208)):
 
 @case("in the middle of a superpacket of this machine's own TCP", HELLO + "250,5xx,250" + MAIL, refused=1, pipelining=True, super=True)
 def superpacket(t):
-    with socket.create_connection((t.dst6 if t.v6 else t.dst4, 25), REPLY_S) as s:
+    with socket.create_connection((t.dst6 if t.v6 else t.dst4, 25), REPLY_S * SLOW) as s:
         t.address = s.getsockname()[:2]
         replies = s.makefile("rb")
 
@@ -280,7 +280,7 @@ def attempt(a, wire, number, name, want, function, v6):
     except Exception:
         said["broken"] = traceback.format_exc().strip().replace("\n", " | ")
     if t.c and want["reset"]:
-        t.c.wait(lambda: False, REPLY_S)
+        t.c.wait(lambda: False, REPLY_S * SLOW)
     said["reset"] = bool(t.c and t.c.reset)
     said.update(codes=[c for c in t.codes if c], address=t.address)
     t.close()

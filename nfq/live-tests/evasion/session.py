@@ -11,8 +11,8 @@ from wire import Conn
 
 LOCAL, EXTERNAL = "local.example", "extrn.example"  # of the same length: one can stand in the other's place
 SLOW = min(int(os.environ.get("LAB_SLOW", 1)), 4)  # in an emulated machine
-REPLY_S = 8 * SLOW      # the longest that a reply may take on a busy machine
-RTO_S = 0.3 * SLOW
+REPLY_S = 8             # the longest that a reply may take on a busy machine
+RTO_S = 0.3
 REPEATS = 4
 STALLED_S = 20 * SLOW   # for one try as a whole
 
@@ -63,7 +63,8 @@ class Try:
         return self.stuck or self.c.reset or time.monotonic() > self.deadline
 
     def patience(self, seconds):
-        return 0 if self.gone() else max(0, min(seconds, self.deadline - time.monotonic()))
+        """How long to wait, where this is long enough on a machine at full speed."""
+        return 0 if self.gone() else max(0, min(seconds * SLOW, self.deadline - time.monotonic()))
 
     # ---- talking ----
 
