@@ -271,7 +271,7 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
             s->opaque = true;
         if (!session_over(s))
             perhaps_over(e, s);
-        v->over = session_over(s);
+        v->over = session_over(s) && !(p->flags & TCP_SYN); /* which begins another one on the same ports */
     }
     if (session_filed(s) > (enum filed)s->filed)
         engine_file(e, flow, session_filed(s));

@@ -65,18 +65,32 @@ static void end_acked(struct tcp_end *end, struct pool *pool, struct seq ack)
 }
 
 /*
+ * Would it be safe to forget this connection for another one? Once the server was heard in it, the answer to another SYN
+ * can only be younger (what it sends comes in the order in which it was sent), and then the old one is over for it.
+ * With the server's number of the old one it may be the old answer again, which a server that takes data out of a SYN
+ * (RFC 7413) repeats even when it has spoken.
+ */
+static bool may_be_forgotten(const struct tcp *t, const struct tcp_limits *lim, bool same_number)
+{
+    const struct tcp_end *client = &t->of[ROLE_CLIENT];
+    return !lim->strict || !client->started || seq_equal(client->passed_high, client->first) || t->gone ||
+           (t->heard && !same_number);
+}
+
+/*
  * A SYN|ACK settles which of the client's SYNs counts: the one that it
  * acknowledges. TCP_RENEWED: not the one that this connection was begun with.
  */
 static enum tcp_answer take_syn_ack(struct tcp *t, const struct tcp_limits *lim, const struct packet *p)
 {
     struct tcp_end *client = &t->of[ROLE_CLIENT], *server = &t->of[ROLE_SERVER];
-    if (t->has_other_isn && seq_equal(p->ack, seq_add(t->other_isn, 1)))
-        return TCP_RENEWED;
+    bool known = server->started && client->started && t->syn_seen;
+    bool same_number = known && seq_equal(seq_add(p->seq, 1), server->first);
+    bool other_asked = t->has_other_isn && seq_equal(p->ack, seq_add(t->other_isn, 1));
     /* The client chose the same ISN as last time, which is its own choice; the server's tells them apart. */
-    if (server->started && client->started && t->syn_seen && seq_equal(p->ack, client->first) &&
-        !seq_equal(seq_add(p->seq, 1), server->first))
-        return TCP_RENEWED;
+    bool another = known && !same_number && (seq_equal(p->ack, client->first) || (lim->strict && t->established));
+    if (other_asked || another)
+        return may_be_forgotten(t, lim, same_number) ? TCP_RENEWED : TCP_OUTSIDE;
     if (server->started && t->established) /* the same one again, or a stray one: data decides, not flags */
         return TCP_TAKEN;
     if (client->started &&
@@ -108,7 +122,7 @@ static bool turns_round(const struct tcp *t, const struct packet *p, enum role f
            !(t->syn_seen && seq_equal(t->of[ROLE_CLIENT].first, seq_add(p->seq, 1)));
 }
 
-static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role from)
+static enum tcp_answer take_syn(struct tcp *t, const struct tcp_limits *lim, const struct packet *p, enum role from)
 {
     struct tcp_end *end = &t->of[from];
     if (turns_round(t, p, from))
@@ -125,6 +139,9 @@ static enum tcp_answer take_syn(struct tcp *t, const struct packet *p, enum role
     }
     /* Behind the end of the connection every SYN asks for a new one, whatever its number. */
     if (from == ROLE_CLIENT && (!seq_equal(end->first, seq_add(p->seq, 1)) || tcp_closed(t))) {
+        /* The answer may be to the data in the first one's SYN and not to this, which nobody could tell. */
+        if (lim->strict && !t->established && !seq_equal(end->stream.end, end->first))
+            return TCP_OUTSIDE;
         t->other_isn = p->seq;
         t->has_other_isn = true;
         return p->payload.len ? TCP_OUTSIDE : TCP_TAKEN;
@@ -229,12 +246,21 @@ static bool renewed_by_data(const struct tcp *t, const struct tcp_limits *lim, c
            seq_equal(p->seq, seq_add(t->other_isn, 1)) && !seq_equal(p->seq, t->of[ROLE_CLIENT].stream.next);
 }
 
+/* Which of the server's packets only somebody sends who has the connection? Anybody can provoke a RST or a bare ACK. */
+static void hear_server(struct tcp *t, const struct packet *p)
+{
+    const struct tcp_end *client = &t->of[ROLE_CLIENT];
+    bool acks_data = p->flags & TCP_ACK && client->started && seq_after(p->ack, client->first);
+    t->gone |= p->flags & TCP_FIN || (t->heard && p->flags & TCP_RST);
+    t->heard |= !(p->flags & TCP_RST) && (p->wire_len > 0 || p->flags & TCP_FIN || acks_data);
+}
+
 enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const struct packet *p, enum role from)
 {
     struct tcp_end *end = &t->of[from], *other = &t->of[role_other(from)];
     enum tcp_answer answer = TCP_TAKEN;
     if (p->flags & TCP_SYN)
-        answer = from == ROLE_SERVER && p->flags & TCP_ACK ? take_syn_ack(t, lim, p) : take_syn(t, p, from);
+        answer = from == ROLE_SERVER && p->flags & TCP_ACK ? take_syn_ack(t, lim, p) : take_syn(t, lim, p, from);
     else if (renewed_by_data(t, lim, p, from))
         answer = TCP_RENEWED;
     if (answer != TCP_TAKEN)
@@ -242,6 +268,8 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
     if (!end->started)
         end_begin(end, p->seq);
     end->seen = true;
+    if (from == ROLE_SERVER && t->established && !(p->flags & TCP_SYN))
+        hear_server(t, p);
     if (p->flags & TCP_SYN && p->payload.len == 0)
         return TCP_TAKEN;
     if (p->flags & TCP_RST) {
@@ -260,7 +288,7 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
                         !seq_after(p->ack, other->stream.next);
         end_acked(other, lim->pool, p->ack);
     }
-    if (p->wire_len > 0)
+    if (p->wire_len > 0 && !(p->flags & TCP_SYN))
         t->established = true;
     if (p->wire_len > 0 && from == ROLE_SERVER)
         t->confirmed = true; /* it speaks only to a client that it heard */

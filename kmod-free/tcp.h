@@ -15,7 +15,9 @@
  * the flow's life when it falls silent, and bytes that follow are judged all the
  * same. A SYN with another ISN takes effect only when the server's SYN|ACK
  * acknowledges it (port reuse), since the server may as well answer it with a
- * challenge ACK and go on with the old connection (RFC 5961 section 4).
+ * challenge ACK and go on with the old connection (RFC 5961 section 4). And not even
+ * then where that may have been on its way before the server had the bytes that we
+ * let through: they are part of a connection that is, and mustn't be forgotten.
  *
  * strict (GUARD) means: what doesn't fit is refused. Otherwise (WATCH) it is
  * taken as far as possible, since the segment has long been delivered.
@@ -53,6 +55,8 @@ struct tcp {
     bool established : 1;    /* the server's SYN|ACK was seen, or data */
     bool confirmed : 1;      /* the client acknowledged what the server sent, or the server thinks so, and speaks: it
                                 isn't a made up address */
+    bool heard : 1;          /* the server sent what shows that it has the connection */
+    bool gone : 1;           /* ... and ended it: FIN, or RST */
 };
 
 struct tcp_limits {

@@ -232,6 +232,89 @@ static void test_slow_greeting(void **state)
     live_still_judged(&c);
 }
 
+/*
+ * A SYN of another number overwrote the one that the server answers, and the new connection's numbers lie a little
+ * ahead of the old one's: its bytes aren't the old one's beyond a gap. (The server's number happens to lie where it
+ * doesn't give the trick away.)
+ */
+static void test_answer_to_a_syn_before_the_last(void **state)
+{
+    (void)state;
+    struct live c;
+    live_guard(&c);
+    live_open(&c);
+    passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\n"));
+    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    passes(say_flags(&c, ROLE_CLIENT, TCP_RST | TCP_ACK, ""));
+    live_restart(&c, c.tcp.next[ROLE_CLIENT] + 1000, c.tcp.next[ROLE_SERVER] - 10);
+    struct support_segment syn = live_next(&c, ROLE_CLIENT, TCP_SYN, ""), never = syn;
+    never.seq += 77777;
+    passes(feed_segment(&c, &syn));
+    passes(feed_segment(&c, &never)); /* dies behind the gateway */
+    c.tcp.next[ROLE_CLIENT]++;
+    c.tcp.started = true;
+    passes(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, ""));
+    passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\n"));
+    is_reset(say(&c, ROLE_CLIENT, RCPT_EXTERNAL), REASON_EXTERNAL_RCPT);
+    live_end(&c);
+}
+
+/*
+ * The client has the server repeat its SYN|ACK, and it comes when bytes are out beyond a gap: nothing begins anew,
+ * whatever the client had pretended to end.
+ */
+static void repeated_syn_ack(uint32_t other_isn, uint32_t other_server, enum verdict_kind kind)
+{
+    struct live c;
+    live_guard(&c);
+    passes(say_flags(&c, ROLE_CLIENT, TCP_SYN, ""));
+    passes(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, ""));
+    struct support_segment seg = live_next(&c, ROLE_CLIENT, TCP_RST, "");
+    seg.seq += 1u << 29; /* far out of the server's window */
+    passes(feed_segment(&c, &seg));
+    seg = live_next(&c, ROLE_CLIENT, TCP_SYN, "");
+    seg.seq = other_isn;
+    passes(feed_segment(&c, &seg));
+    seg = live_next(&c, ROLE_CLIENT, TCP_ACK, "OOP\r\n" RCPT_EXTERNAL);
+    seg.seq++;
+    passes(feed_segment(&c, &seg)); /* beyond a gap of one byte */
+    seg = live_next(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "");
+    seg.seq = other_server;
+    seg.ack = other_isn + 1;
+    assert_int_equal(feed_segment(&c, &seg).kind, kind);
+    is_reset(say(&c, ROLE_CLIENT, "N"), REASON_EXTERNAL_RCPT);
+    live_end(&c);
+}
+
+static void test_syn_ack_repeated(void **state)
+{
+    (void)state;
+    repeated_syn_ack(100, 900, VERDICT_DROP);       /* as live_begin has them */
+    repeated_syn_ack(20000, 9000000, VERDICT_DROP); /* with SYN cookies a server answers two SYNs */
+}
+
+/* What the server took out of a SYN is part of its connection, and a second SYN must not make us forget it. */
+static void test_other_syn_behind_data_in_syn(void **state)
+{
+    (void)state;
+    struct live c;
+    live_guard(&c);
+    struct support_segment syn = live_next(&c, ROLE_CLIENT, TCP_SYN, "RCPT TO:<u@ext.exam"), other = syn;
+    passes(feed_segment(&c, &syn));
+    other.seq += (uint32_t)syn.payload.len;
+    other.payload = (struct bytes){0};
+    assert_int_equal(feed_segment(&c, &other).kind, VERDICT_DROP);
+    struct support_segment answer = live_next(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "");
+    answer.ack = syn.seq + 1 + (uint32_t)syn.payload.len;
+    passes(feed_segment(&c, &answer));
+    c.tcp.next[ROLE_CLIENT] = answer.ack;
+    c.tcp.next[ROLE_SERVER] = answer.seq + 1;
+    c.tcp.started = true;
+    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    is_reset(say(&c, ROLE_CLIENT, "ple>\r\n"), REASON_EXTERNAL_RCPT);
+    live_end(&c);
+}
+
 /* ---- many ---- */
 
 /* A full table goes on with those whose client was heard to have got the server's number. */
@@ -274,6 +357,9 @@ int main(void)
         cmocka_unit_test(test_servers_named),
         cmocka_unit_test(test_data_in_syn),
         cmocka_unit_test(test_data_before_the_handshake),
+        cmocka_unit_test(test_answer_to_a_syn_before_the_last),
+        cmocka_unit_test(test_syn_ack_repeated),
+        cmocka_unit_test(test_other_syn_behind_data_in_syn),
         cmocka_unit_test(test_slow_greeting),
         cmocka_unit_test(test_flood),
     };

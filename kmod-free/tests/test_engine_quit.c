@@ -131,12 +131,43 @@ static void test_nothing_behind_quit(void **state)
     live_end(&c);
 }
 
+/* The mark that would let what comes behind a SYN pass by the queue must not be set by it. */
+static void test_syn_behind_quit(void **state)
+{
+    (void)state;
+    struct live c;
+    live_guard(&c);
+    leave(&c);
+    live_restart(&c, 5000000, 6000000);
+    struct verdict v = say_flags(&c, ROLE_CLIENT, TCP_SYN, "");
+    passes(v);
+    assert_false(v.over);
+    passes(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, ""));
+    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    live_still_judged(&c);
+}
+
+/* With the old numbers the server's answer may be the old one, repeated. */
+static void test_port_of_quit_in_doubt(void **state)
+{
+    (void)state;
+    struct live c;
+    live_guard(&c);
+    leave(&c);
+    live_restart(&c, 100, 900);
+    passes(say_flags(&c, ROLE_CLIENT, TCP_SYN, ""));
+    assert_int_equal(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "").kind, VERDICT_DROP);
+    live_end(&c);
+}
+
 static void test_port_of_quit(void **state)
 {
     (void)state;
     struct live c;
     live_guard(&c);
     leave(&c);
+    unseen(&c, ROLE_SERVER, 9);
+    passes(say_flags(&c, ROLE_SERVER, TCP_FIN | TCP_ACK, ""));
     live_restart(&c, 100, 900); /* the numbers of before, both of them */
     live_open(&c);
     assert_false(say(&c, ROLE_CLIENT, "HELP\r\n").over);
@@ -152,6 +183,8 @@ int main(void)
         cmocka_unit_test(test_quit_nothing_else_is_seen),
         cmocka_unit_test(test_quit_and_fin_unseen),
         cmocka_unit_test(test_nothing_behind_quit),
+        cmocka_unit_test(test_syn_behind_quit),
+        cmocka_unit_test(test_port_of_quit_in_doubt),
         cmocka_unit_test(test_port_of_quit),
     };
     return cmocka_run_group_tests_name("engine, QUIT", tests, NULL, NULL);

@@ -398,7 +398,28 @@ def fast_open():
             return hello + t.mail() + t.rcpt()
         return send
 
+    def other_number_behind(v6, more):
+        """A SYN whose answer could be the one to the first one's data."""
+        def run(t):
+            tfo = cookie(t, v6)
+            t.open(v6=v6, connect=False)
+            text = t.mail() + t.rcpt()
+            first = text[:-10]
+            t.c.syn_len = len(first)
+            for _ in range(3):
+                t.c.send(first, seq=t.c.isn, ack=0, flags=SYN, options=b"\2\4\5\xb4" + tfo)
+                t.c.send(seq=t.c.isn + len(first) + more, ack=0, flags=SYN, ttl=3)
+                if t.c.wait(lambda: t.c.synack, t.patience(0.3)):
+                    break
+            t.c.send()
+            t.put(text[(t.c.una - t.c.isn - 1) & 0xFFFFFFFF:])
+            t.reply(2)
+            t.finish()
+        return run
+
     for v6 in (False, True):
+        yield other_number_behind(v6, 0)
+        yield other_number_behind(v6, -20)
         yield begins(v6, lambda t, tfo: hello + t.mail() + t.rcpt())
         yield begins(v6, lambda t, tfo: hello)
         yield begins(v6, lambda t, tfo: hello + t.mail() + t.rcpt()[:20])
@@ -464,6 +485,30 @@ def syn_twins():
         return run
     yield syn_ack_third(3)
     yield syn_ack_third(64)
+
+    def answer_repeated(v6, pretend_end):
+        """The server repeats its SYN|ACK, which comes when bytes are with it beyond a gap."""
+        def run(t):
+            t.open(v6=v6, connect=False)
+            c = t.c
+            syn = {"seq": c.isn, "ack": 0, "flags": SYN, "options": b"\2\4\5\xb4"}
+            for _ in range(12):
+                c.send(**syn)
+                if c.wait(lambda: c.synack, 0.5):
+                    break
+            if pretend_end:
+                c.send(flags=RST, at=1 << 29)
+            text = b"EHLO client.example\r\n" + t.mail() + t.rcpt() + b"DATA\r\n" + t.letter() + b"QUIT\r\n"
+            c.send(**syn)
+            c.send(text[1:], at=1, options=b"")
+            time.sleep(0.05)
+            c.send(text[:1], options=b"")
+            t.put(text, options=b"")
+            t.reply(7, seconds=2)
+        return run
+    for v6 in (False, True):
+        yield answer_repeated(v6, False)
+        yield answer_repeated(v6, True)
 
 
 @row("RST fakes, then on")

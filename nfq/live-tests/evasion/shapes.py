@@ -291,6 +291,20 @@ def half_closed(t):
     return body
 
 
+@shape("on the port of a session that has just ended")
+def port_again(t):
+    t.open()
+    t.say(b"EHLO client.example\r\n")
+    t.put(b"QUIT\r\n")
+    t.reply()
+    t.c.wait(lambda: t.c.peer_fin, t.patience(2))
+    t.c.send(flags=FIN | ACK)
+    t.c.skip(1)
+    t.c.wait(t.c.acked, t.patience(1))
+    t.c.wire.remove(t.c)
+    return plain_mail(t, lines(10), sport=t.c.sport, isn=t.c.nxt + 100000 & 0xFFFFFFFF)
+
+
 @shape("half-closed right behind the body")
 def half_closed_early(t):
     envelope(t)
