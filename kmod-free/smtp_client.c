@@ -140,16 +140,25 @@ static void await_reply(struct smtp *s, const struct command_line *l)
         smtp_become_unsure(s, SMTP_IS_TEXT);
 }
 
+/* Is it so long that some server cuts it? */
+static bool is_cut(const struct command_line *l, bool prompt)
+{
+    bool auth = prompt || (l->cmd.verb == SMTP_VERB_AUTH && l->cmd.formed);
+    return l->whole.len > (l->counts ? SMTP_SHORT_PATH : auth ? SMTP_SHORT_AUTH : SMTP_SHORT_LINE);
+}
+
 static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line *l)
 {
     struct smtp *s = c->s;
-    bool prompt = s->client == SMTP_AT_PROMPT;
+    bool prompt = s->client == SMTP_AT_PROMPT, cut = is_cut(l, prompt);
     bool rcpt = l->counts && l->cmd.verb == SMTP_VERB_RCPT;
     if (l->counts && smtp_line_dirty(l->text) && !(s->said & SMTP_SAID_MALFORMED)) {
         s->said |= SMTP_SAID_MALFORMED;
         return smtp_trouble(c, SMTP_MALFORMED, prompt, l->text);
     }
     enum smtp_turn inside = smtp_inside(c, l->text, false, &l->cmd);
+    if (inside == SMTP_TURN_MORE && rcpt)
+        inside = smtp_cut(c, l->text, &l->cmd);
     if (inside != SMTP_TURN_MORE)
         return inside;
     smtp_recognise(s, &l->cmd);
@@ -167,6 +176,10 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line 
         *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .text = l->cmd.argument};
         t = SMTP_TURN_EVENT;
     }
+    if (cut)
+        smtp_lose_trust(s, smtp_is(s, SMTP_DATA_LAST)      ? SMTP_BEHIND_DATA
+                           : l->cmd.verb == SMTP_VERB_BDAT ? SMTP_MAY_BE_ANYTHING
+                                                           : SMTP_IS_COMMAND);
     smtp_held_or_taken(c, l->end, l->bare_lf, !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(&l->cmd));
     return t;
 }

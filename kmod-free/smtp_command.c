@@ -250,7 +250,7 @@ static bool take_blanks(struct bytes *b)
     return n > 0;
 }
 
-/* Ten digits: what fits 31 bits, without the leading zeros that some servers count as octal or as too long. */
+/* What fits 31 bits, without the leading zeros that a server may take for octal, or count as too long. */
 static bool take_count(struct bytes *b, uint64_t *out)
 {
     uint64_t v = 0;
@@ -261,7 +261,7 @@ static bool take_count(struct bytes *b, uint64_t *out)
             return false;
         v = v * 10 + (uint64_t)(b->at[n] - '0');
     }
-    if (n == 0 || v > INT32_MAX)
+    if (n == 0 || v > INT32_MAX || (n > 1 && b->at[0] == '0'))
         return false;
     *b = bytes_from(*b, n);
     *out = v;

@@ -68,17 +68,23 @@ enum smtp_said {
     SMTP_SAID_MALFORMED = 1 << 0,
     SMTP_SAID_RCPT =
         1 << 1, /* the line is a RCPT itself: another one far behind it is no second recipient of anybody's */
+    SMTP_SAID_CUT = 1 << 2,     /* the RCPT as Postfix has it, which is too long for it */
     SMTP_SAID_INSIDE = 1 << 4,  /* a RCPT inside the line; each further one counts as much again */
     SMTP_SAID_CROWDED = 1 << 7, /* there were too many: none is looked for any more */
 };
 
 /*
- * Servers cut lines that are too long for them, and take the rest for the next command
- * (Sendmail an AUTH at 12,287 bytes, Exim any line at 16,385), but none a line that RFC 5321
- * 4.5.3.1.4 allows; and the parameters of a RCPT may be long.
+ * Servers cut lines that are too long for them. What is behind the cut is the next command (Sendmail: an AUTH of more
+ * than 12,287 bytes, Exim: any line of 16,385), which gets a reply, too, so that the later replies seem to come one
+ * command early. Postfix throws it away, and what is left is another address. None cuts a line that RFC 5321 4.5.3.1.4
+ * allows; the parameters of MAIL and RCPT may double that (RFC 3461 4.2: an ORCPT of 500).
  */
-#define SMTP_SHORT_LINE 500
-#define SMTP_SHORT_RCPT 4096
+#define SMTP_SHORT_LINE   500
+#define SMTP_SHORT_PATH   1100
+#define SMTP_SHORT_AUTH   12287
+#define SMTP_POSTFIX_LINE 2048
+/* Another RCPT in a RCPT is an address's or a parameter's text before that. */
+#define SMTP_SHORT_RCPT   4096
 
 /*
  * How far this transaction is, by the replies. A server that offers CHUNKING takes the octets of a BDAT for certain
@@ -220,6 +226,9 @@ void smtp_await_tls(struct smtp *s);
  * are SMTP_SMUGGLING.
  */
 enum smtp_turn smtp_inside(struct smtp_call *c, struct bytes text, bool anywhere, const struct smtp_command *own);
+
+/* A RCPT that is so long that Postfix reads only its beginning: that, once. SMTP_TURN_MORE: there is no need. */
+enum smtp_turn smtp_cut(struct smtp_call *c, struct bytes text, const struct smtp_command *rcpt);
 
 /* The rest: one turn each. */
 enum smtp_turn smtp_client_turn(struct smtp_call *c);

@@ -13,12 +13,6 @@
 
 #include <assert.h>
 
-/*
- * An AUTH that no server cuts: Sendmail takes what is behind 12,287 bytes for another command, and answers that, too;
- * then the later replies seem to come one command early.
- */
-#define AUTH_LINE_MAX 12287
-
 static bool blank(struct bytes b)
 {
     for (size_t i = 0; i < b.len; i++)
@@ -31,6 +25,17 @@ static enum smtp_turn saw_piece(struct smtp_call *c, struct bytes argument)
 {
     smtp_unsure_push(c->s, SMTP_PENDING_RCPT_UNSURE);
     return smtp_saw_rcpt(c, true, argument);
+}
+
+enum smtp_turn smtp_cut(struct smtp_call *c, struct bytes text, const struct smtp_command *rcpt)
+{
+    size_t from = (size_t)(rcpt->argument.at - text.at);
+    if (c->s->said & SMTP_SAID_CUT || text.len <= SMTP_POSTFIX_LINE || from >= SMTP_POSTFIX_LINE)
+        return SMTP_TURN_MORE;
+    c->s->said |= SMTP_SAID_CUT;
+    struct bytes argument = bytes_first(rcpt->argument, SMTP_POSTFIX_LINE - from);
+    bool same = blank(argument) || blank(bytes_from(text, SMTP_POSTFIX_LINE));
+    return same ? SMTP_TURN_MORE : saw_piece(c, argument);
 }
 
 static enum smtp_turn crowded(struct smtp_call *c)
@@ -142,7 +147,8 @@ enum smtp_turn smtp_long_begin(struct smtp_call *c)
         s->said |= SMTP_SAID_MALFORMED;
         return smtp_trouble(c, SMTP_MALFORMED, !sure, counts ? head : (struct bytes){0});
     }
-    return take_head(c, &cmd, counts);
+    enum smtp_turn cut = counts && cmd.verb == SMTP_VERB_RCPT ? smtp_cut(c, head, &cmd) : SMTP_TURN_MORE;
+    return cut != SMTP_TURN_MORE ? cut : take_head(c, &cmd, counts);
 }
 
 static void pass(struct smtp_call *c, size_t n)
@@ -201,7 +207,7 @@ enum smtp_turn smtp_long_turn(struct smtp_call *c)
         end = c->in->len;
         ended = c->fin;
     }
-    if (s->client != SMTP_UNSURE && (s->passed >= AUTH_LINE_MAX || end > AUTH_LINE_MAX - s->passed))
+    if (s->client != SMTP_UNSURE && (s->passed >= SMTP_SHORT_AUTH || end > SMTP_SHORT_AUTH - s->passed))
         smtp_lose_trust(s, SMTP_IS_COMMAND);
     enum smtp_turn inside;
     if (end > window) {

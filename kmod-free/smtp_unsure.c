@@ -121,6 +121,8 @@ static enum smtp_turn judge_line(struct smtp_call *c, const struct unsure_line *
     struct smtp *s = c->s;
     bool suspect = s->belief != SMTP_IS_COMMAND;
     enum smtp_turn inside = smtp_inside(c, l->text, smtp_is(s, SMTP_ANYWHERE) || behind_cr(s, l), &l->cmd);
+    if (inside == SMTP_TURN_MORE && l->stands_out && l->cmd.verb == SMTP_VERB_RCPT)
+        inside = smtp_cut(c, l->text, &l->cmd);
     if (inside != SMTP_TURN_MORE)
         return inside;
     if (smuggles(s, l)) {

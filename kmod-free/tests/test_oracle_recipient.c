@@ -27,7 +27,9 @@
 static const struct {
     const char *id, *reason;
 } exceptions[] = {
-    {"none", "so far"},
+    {"live-cut-1", "the dialogue cuts it"},
+    {"live-cut-2", "the dialogue cuts it"},
+    {"live-cut-3", "the dialogue cuts it"},
 };
 
 static struct domain_set *ours;

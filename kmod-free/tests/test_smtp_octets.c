@@ -98,6 +98,8 @@ static void test_bdat_read_in_two_ways(void **state)
         "BDAT 15,LAST",
         "BDAT 4294967311 LAST",
         "BDAT 00000000015",
+        "BDAT 017 LAST",
+        "BDAT 00",
         "BDAT 15 LAS",
         "BDAT\\x0015",
         "BDAT 15\\x00",
