@@ -122,6 +122,8 @@ struct verdict {
     uint8_t patches;      /* REWRITE, CLIP: how many */
     struct rewrite_patch patch[REWRITE_PATCHES_MAX];
     uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */
+    bool may_pad;         /* CLIP: the receiver acknowledged all that is before this payload, so that something else in
+                             front of it is nothing to it. Else it may be what it still waits for */
     struct reset_numbers onward, back; /* RESET */
     bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
     struct endpoint client, server;    /* RESET */

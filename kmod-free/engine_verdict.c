@@ -72,6 +72,7 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
         v->from = from;
         v->keep = (uint32_t)seq_diff(limit, at);
         v->sender_mss = s->tcp.of[role_other(from)].mss;
+        v->may_pad = (s->tcp.syn_seen || seq_after(end->stream.acked, end->first)) && !seq_before(end->stream.acked, at);
     } else {
         verdict_pass(v);
     }

@@ -35,7 +35,8 @@ void verdict_put_plain(struct outbox *out, uint16_t queue, uint32_t id, int nf_v
 /*
  * How many bytes of old sequence space to put in front of a clipped packet: a GSO
  * packet whose payload is no longer than one segment is silently lost on output. Its
- * old length is always long enough, one segment of the sender's usually is.
+ * old length is always long enough, one segment of the sender's usually is. A receiver that
+ * lacks some of these bytes would take ours for them: then the packet is dropped (may_pad).
  */
 static size_t clip_pad(const struct queued *q, const struct verdict *v, const struct packet *p)
 {
@@ -48,14 +49,15 @@ static size_t clip_pad(const struct queued *q, const struct verdict *v, const st
 static enum verdict_done put_clip(struct outbox *out, const struct queued *q, const struct verdict *v,
                                   const struct packet *p, uint8_t *scratch)
 {
-    size_t len = 0;
+    size_t len = 0, pad = v->keep <= p->payload.len ? clip_pad(q, v, p) : 0;
     /* for its sender, a packet without payload is the same as none: it has to repeat it */
-    if (v->keep > 0 && v->keep <= p->payload.len)
-        len = v->patches > 0 ? rewrite_refuse(q->frame.l3, p, v->keep, clip_pad(q, v, p), v->patch, v->patches, scratch, SCRATCH)
-                             : rewrite_clip(q->frame.l3, p, v->keep, clip_pad(q, v, p), scratch, SCRATCH);
+    bool nothing = v->keep == 0 || (pad > 0 && !v->may_pad);
+    if (!nothing && v->keep <= p->payload.len)
+        len = v->patches > 0 ? rewrite_refuse(q->frame.l3, p, v->keep, pad, v->patch, v->patches, scratch, SCRATCH)
+                             : rewrite_clip(q->frame.l3, p, v->keep, pad, scratch, SCRATCH);
     if (len == 0) {
         verdict_put_plain(out, q->queue, q->id, NF_DROP);
-        return v->keep == 0 ? VERDICT_DONE_DROPPED : VERDICT_DONE_NOT_WRITTEN;
+        return nothing ? VERDICT_DONE_DROPPED : VERDICT_DONE_NOT_WRITTEN;
     }
     struct nlmsghdr *head = begin(out, q->queue, q->id, NF_ACCEPT);
     nfq_nlmsg_verdict_put_pkt(head, scratch, (uint32_t)len);

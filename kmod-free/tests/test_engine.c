@@ -178,6 +178,7 @@ static void test_barrier_clips(void **state)
     struct verdict v = say(&c, ROLE_CLIENT, both);
     assert_int_equal(v.kind, VERDICT_CLIP);
     assert_int_equal(v.keep, strlen(commands));
+    assert_true(v.may_pad); /* nothing is before it */
     /* sent again too early: still nothing for it */
     c.tcp = before;
     c.tcp.next[ROLE_CLIENT] += (uint32_t)strlen(commands);

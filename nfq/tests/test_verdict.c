@@ -346,7 +346,7 @@ static void clip_of_a_gso_packet_stays_longer_than_a_segment(void **state)
     for (size_t m = 0; m < sizeof sizes / sizeof *sizes; m++) {
         for (uint32_t keep = 1; keep <= PAYLOAD; keep += keep < 20 || keep > PAYLOAD - 20 ? 1 : 245) {
             waiting_packet(&w, m % 2, true, TCP_ACK | TCP_FIN);
-            struct verdict v = {.kind = VERDICT_CLIP, .keep = keep, .sender_mss = sizes[m]};
+            struct verdict v = {.kind = VERDICT_CLIP, .keep = keep, .sender_mss = sizes[m], .may_pad = true};
             struct packet p = decoded(the_message(&w, &v, VERDICT_DONE_CLIPPED).packet);
             size_t pad = p.payload.len - keep;
             assert_true(p.payload.len <= PAYLOAD);
@@ -357,6 +357,22 @@ static void clip_of_a_gso_packet_stays_longer_than_a_segment(void **state)
             assert_true(bytes_equal(bytes_from(p.payload, pad), bytes_first(w.p.payload, keep)));
             assert_int_equal(p.flags, TCP_ACK);
         }
+    }
+}
+
+/* ... but nothing may stand in for what the receiver still waits for. */
+static void clip_of_a_gso_packet_behind_a_loss(void **state)
+{
+    (void)state;
+    static struct waiting w;
+    for (uint32_t keep = 1; keep <= PAYLOAD; keep += 245) {
+        waiting_packet(&w, false, true, TCP_ACK);
+        struct verdict v = {.kind = VERDICT_CLIP, .keep = keep, .sender_mss = 1460};
+        bool alone = keep > v.sender_mss || keep == PAYLOAD;
+        struct seen s = the_message(&w, &v, alone ? VERDICT_DONE_CLIPPED : VERDICT_DONE_DROPPED);
+        assert_int_equal(s.verdict, alone ? NF_ACCEPT : NF_DROP);
+        if (alone)
+            assert_int_equal(decoded(s.packet).payload.len, keep);
     }
 }
 
@@ -416,7 +432,7 @@ static void clip_with_patches_keeps_the_front_disarmed(void **state)
     const struct rewrite_patch patch = {.at = 50, .len = 25, .command = 25};
     for (unsigned form = 0; form < 4; form++) {
         waiting_packet(&w, form & 1, form & 2, TCP_ACK | TCP_PSH);
-        struct verdict v = {.kind = VERDICT_CLIP, .keep = 77, .patches = 1, .patch = {patch}, .sender_mss = 1460};
+        struct verdict v = {.kind = VERDICT_CLIP, .keep = 77, .patches = 1, .patch = {patch}, .sender_mss = 1460, .may_pad = true};
         struct packet p = decoded(the_message(&w, &v, VERDICT_DONE_CLIPPED).packet);
         assert_true(p.payload.len >= 77 && (form & 2 ? p.payload.len > 1460 : p.payload.len == 77));
         assert_laid_over(bytes_from(p.payload, p.payload.len - 77), bytes_first(w.p.payload, 77), &patch, 1);
@@ -489,7 +505,7 @@ static void the_longest_packet_fits(void **state)
         w.q = (struct queued){.id = ID, .queue = QUEUE, .gso = true};
         w.q.frame = support_frame(bytes_of(w.raw, len), 1);
         assert_int_equal(packet_decode(&w.q.frame, &w.p), PACKET_TCP);
-        struct verdict reset = reset_verdict(), clip = {.kind = VERDICT_CLIP, .keep = 1};
+        struct verdict reset = reset_verdict(), clip = {.kind = VERDICT_CLIP, .keep = 1, .may_pad = true};
         struct verdict rewrite = {
             .kind = VERDICT_REWRITE, .patches = 1, .patch = {{.at = 9, .len = 25, .command = 25}}};
         bool fits = len <= longest;
@@ -518,6 +534,7 @@ int main(void)
         cmocka_unit_test(clip_to_nothing_is_a_drop),
         cmocka_unit_test(clip_beyond_the_end_is_a_drop),
         cmocka_unit_test(clip_of_a_gso_packet_stays_longer_than_a_segment),
+        cmocka_unit_test(clip_of_a_gso_packet_behind_a_loss),
         cmocka_unit_test(rewrite_lays_the_patches_over_and_changes_nothing_else),
         cmocka_unit_test(clip_with_patches_keeps_the_front_disarmed),
         cmocka_unit_test(a_patch_outside_the_packet_is_a_drop),

@@ -270,6 +270,32 @@ def gaps():
     yield refused
 
 
+# ---- superpackets ----
+
+@row("a superpacket that is cut short, behind bytes that never arrived", works=())
+def super_clipped():
+    """What a cut superpacket is filled up with would stand in for the lost bytes: without it, it is too short to be sent."""
+    def behind(v6, lines, tail):
+        def run(t):
+            t.begin(v6=v6)
+            t.say(t.rcpt(LOCAL))
+            hidden = b"\r\nRSET\r\n" + t.mail() + t.rcpt() + b"DATA\r\n" + t.letter()
+            lost = lines(len(hidden))
+            t.c.send(lost, ttl=3)
+            time.sleep(0.03)
+            t.c.send_super(hidden + b"EHLO client.example\r\n" + b"NOOP\r\n" * tail, at=len(lost))
+            t.reply(6, seconds=1)
+            t.put(lost)
+            t.put(hidden)
+            t.reply(2, seconds=1)
+        return run
+
+    for v6 in (False, True):
+        for tail in (300, 3000):
+            yield behind(v6, lambda n: b"BDAT %d LAST\r\n" % (n + 100) + b"x" * 100, tail)
+            yield behind(v6, lambda n: b"BDAT %d\r\n" % (n + 100) + b"x" * 100, tail)
+
+
 # ---- urgent ----
 
 @row("urgent byte in the local domain")

@@ -65,7 +65,7 @@ class Wire:
     """The device; hands what comes in to the connection that it is for."""
 
     def __init__(self, device, gateway_mac):
-        self.sockets, self.conns, self.lock = {}, {}, threading.Lock()
+        self.sockets, self.conns, self.lock, self.device = {}, {}, threading.Lock(), device
         own = open(f"/sys/class/net/{device}/address", encoding="ascii").read().strip()
         for proto in (0x0800, 0x86DD):
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
@@ -87,6 +87,20 @@ class Wire:
                 if isinstance(e, OSError) and e.errno not in (11, 105):  # EAGAIN, ENOBUFS
                     raise
                 time.sleep(0.002)
+
+    def send_super(self, packet, size):
+        """One superpacket, as a network card's offload (GRO) makes of segments of that size: NFQUEUE gets it whole."""
+        v4 = packet[0] >> 4 == 4
+        proto, l4 = (0x0800, (packet[0] & 15) * 4) if v4 else (0x86DD, 40)
+        pseudo = packet[12:20] + struct.pack("!BBH", 0, 6, len(packet) - l4) if v4 else packet[8:40] + struct.pack("!IHBB", len(packet) - l4, 0, 0, 6)
+        partial = ~checksum(pseudo) & 0xFFFF  # the device does the rest
+        packet = packet[:l4 + 16] + struct.pack("!H", partial) + packet[l4 + 18:]
+        # struct virtio_net_hdr: NEEDS_CSUM, the kind of TCP, lengths of headers and segments, where the checksum is
+        head = struct.pack("=BBHHHH", 1, 1 if v4 else 4, 14 + l4 + (packet[l4 + 12] >> 4) * 4, size, 14 + l4, 16)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+            s.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
+            s.bind((self.device, proto))
+            s.send(head + self.head[proto] + packet)
 
     def add(self, conn):
         with self.lock:
@@ -209,6 +223,9 @@ class Conn:
     def send(self, data=b"", ttl=64, **more):
         """One packet, once."""
         self.wire.send(self.packet(self.segment(data, **more), ttl=ttl))
+
+    def send_super(self, data, at=0, size=1400):
+        self.wire.send_super(self.packet(self.segment(data, at=at)), size)
 
     def spoof(self, data=b"", at=0, flags=ACK | PSH, ack=0):
         """A packet in the server's name, that this side of the gateway sends; ack: relative, too."""
