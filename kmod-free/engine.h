@@ -187,5 +187,7 @@ struct engine_counters {
     uint64_t notes_now, notes_peak, notes_max;    /* of what HELO and MAIL said, small ones */
 };
 void engine_count(const struct engine *, struct engine_counters *out);
+/* Of several engines: every counter of c is added to sum's; a peak so becomes what all peaks take together. */
+void engine_counters_add(struct engine_counters *sum, const struct engine_counters *c);
 
 #endif

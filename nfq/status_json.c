@@ -53,30 +53,6 @@ static json_t *queue_to_json(const struct status_queue *q)
     return o;
 }
 
-static void add_engine(struct engine_counters *sum, const struct engine_counters *c)
-{
-    sum->flows += c->flows;
-    sum->flows_now += c->flows_now;
-    sum->flows_max += c->flows_max;
-    sum->smtp_flows += c->smtp_flows;
-    sum->rcpts += c->rcpts;
-    sum->external_rcpts += c->external_rcpts;
-    sum->messages += c->messages;
-    sum->refused += c->refused;
-    sum->blocks_now += c->blocks_now;
-    sum->blocks_peak += c->blocks_peak;
-    sum->blocks_max += c->blocks_max;
-    sum->notes_now += c->notes_now;
-    sum->notes_peak += c->notes_peak;
-    sum->notes_max += c->notes_max;
-    sum->flows_peak += c->flows_peak;
-    sum->bans += c->bans;
-    for (unsigned i = 0; i < REASON_COUNT; i++) {
-        sum->alerts[i] += c->alerts[i];
-        sum->ended[i] += c->ended[i];
-    }
-}
-
 static void put_by_reason(json_t *o, const char *key, const uint64_t counts[static REASON_COUNT])
 {
     json_t *reasons = json_object();
@@ -118,7 +94,7 @@ static void put_sums(json_t *o, const struct status_facts *f)
     uint64_t accepted = 0, dropped = 0, clipped = 0, rewritten = 0, resets = 0, lost_events = 0;
     for (uint32_t i = 0; i < f->summary.queue_count && i < SUPERVISOR_QUEUES_MAX; i++) {
         const struct worker_counters *w = &f->queues[i].report.worker;
-        add_engine(&sum, &f->queues[i].report.engine);
+        engine_counters_add(&sum, &f->queues[i].report.engine);
         accepted += w->accepted;
         dropped += w->dropped + w->unset + w->not_written;
         clipped += w->clipped;

@@ -317,19 +317,7 @@ static void count_all(struct replay *r, struct engine_counters *sum)
         struct engine_counters c;
 
         reader_count(r->jobs[i].reader, &c);
-        sum->flows += c.flows;
-        sum->smtp_flows += c.smtp_flows;
-        sum->flows_refused += c.flows_refused;
-        sum->stream_full += c.stream_full;
-        sum->rcpts += c.rcpts;
-        sum->external_rcpts += c.external_rcpts;
-        sum->messages += c.messages;
-        sum->gaps += c.gaps;
-        sum->gap_bytes += c.gap_bytes;
-        sum->passed += c.passed;
-        sum->clipped += c.clipped;
-        sum->dropped += c.dropped;
-        sum->resets += c.resets;
+        engine_counters_add(sum, &c);
         if (reader_failed(r->jobs[i].reader) && !r->trouble) {
             replay_complain("out of memory for an event");
             r->trouble = true;
