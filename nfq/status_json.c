@@ -4,6 +4,7 @@
 #include "kmod-free/report/event_json.h"
 #include "kmod-free/stream.h"
 #include "nfq/counters.h"
+#include "nfq/json_fields.h"
 #include "nfq/status_dnsbl.h"
 #include "rules/commands.h"
 
@@ -19,11 +20,6 @@ static void put(json_t *object, const char *key, json_t *value)
     (void)json_object_set_new(object, key, value);
 }
 
-static void put_count(json_t *object, const char *key, uint64_t n)
-{
-    put(object, key, json_integer((json_int_t)n));
-}
-
 static void put_text(json_t *object, const char *key, const char *text)
 {
     put(object, key, bytes_to_json(bytes_str(text))); /* whatever bytes there are */
@@ -33,21 +29,21 @@ static void put_counter(void *ctx, const char *prefix, const char *key, uint64_t
 {
     char name[80];
     snprintf(name, sizeof name, "%s%s", prefix, key);
-    put_count(ctx, name, value);
+    field_put_count(ctx, name, value);
 }
 
 static json_t *queue_to_json(const struct status_queue *q)
 {
     json_t *o = json_object();
-    put_count(o, "queue", q->queue);
+    field_put_count(o, "queue", q->queue);
     put(o, "alive", json_boolean(q->alive));
     if (q->pid > 0)
-        put_count(o, "pid", (uint64_t)q->pid);
-    put_count(o, "restarts", q->restarts);
+        field_put_count(o, "pid", (uint64_t)q->pid);
+    field_put_count(o, "restarts", q->restarts);
     if (q->listed) {
-        put_count(o, "kernel_waiting", q->waiting);
-        put_count(o, "kernel_full_drops", q->full_drops);
-        put_count(o, "kernel_buffer_drops", q->buffer_drops);
+        field_put_count(o, "kernel_waiting", q->waiting);
+        field_put_count(o, "kernel_full_drops", q->full_drops);
+        field_put_count(o, "kernel_buffer_drops", q->buffer_drops);
     }
     counters_each(&q->report, put_counter, o);
     return o;
@@ -57,7 +53,7 @@ static void put_by_reason(json_t *o, const char *key, const uint64_t counts[stat
 {
     json_t *reasons = json_object();
     for (unsigned i = REASON_NONE + 1; i < REASON_COUNT; i++)
-        put_count(reasons, reason_name((enum reason)i), counts[i]);
+        field_put_count(reasons, reason_name((enum reason)i), counts[i]);
     put(o, key, reasons);
 }
 
@@ -71,7 +67,7 @@ static void put_pool(json_t *o, const char *name, uint64_t now, uint64_t peak, u
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         char key[32];
         snprintf(key, sizeof key, "%s_%s", name, all[i].what);
-        put_count(o, key, all[i].count);
+        field_put_count(o, key, all[i].count);
     }
 }
 
@@ -79,13 +75,13 @@ static void put_pool(json_t *o, const char *name, uint64_t now, uint64_t peak, u
 static void put_losses(json_t *o, const struct reporter_losses *l, uint64_t on_way)
 {
     json_t *losses = json_object();
-    put_count(losses, "events", l->events > on_way ? l->events : on_way);
-    put_count(losses, "alerts_not_singly", l->alerts_gathered_out);
-    put_count(losses, "event_file_lines", l->file_lines);
-    put_count(losses, "syslog_lines", l->syslog_lines);
-    put_count(losses, "malformed_messages", l->malformed);
+    field_put_count(losses, "events", l->events > on_way ? l->events : on_way);
+    field_put_count(losses, "alerts_not_singly", l->alerts_gathered_out);
+    field_put_count(losses, "event_file_lines", l->file_lines);
+    field_put_count(losses, "syslog_lines", l->syslog_lines);
+    field_put_count(losses, "malformed_messages", l->malformed);
     put(o, "lost", losses);
-    put_count(o, "syslog_waiting", l->syslog_waiting);
+    field_put_count(o, "syslog_waiting", l->syslog_waiting);
 }
 
 static void put_sums(json_t *o, const struct status_facts *f)
@@ -103,27 +99,27 @@ static void put_sums(json_t *o, const struct status_facts *f)
         lost_events += w->lost_events;
     }
     json_t *flows = json_object(), *verdicts = json_object(), *memory = json_object();
-    put_count(flows, "now", sum.flows_now);
-    put_count(flows, "peak", sum.flows_peak);
-    put_count(flows, "max", sum.flows_max);
-    put_count(flows, "total", sum.flows);
+    field_put_count(flows, "now", sum.flows_now);
+    field_put_count(flows, "peak", sum.flows_peak);
+    field_put_count(flows, "max", sum.flows_max);
+    field_put_count(flows, "total", sum.flows);
     put(o, "flows", flows);
-    put_count(o, "sessions", sum.smtp_flows);
-    put_count(o, "rcpts", sum.rcpts);
-    put_count(o, "external_rcpts", sum.external_rcpts);
-    put_count(o, "refused_rcpts", sum.refused);
-    put_count(o, "messages", sum.messages);
-    put_count(verdicts, "accepted", accepted);
-    put_count(verdicts, "dropped", dropped);
-    put_count(verdicts, "clipped", clipped);
-    put_count(verdicts, "rewritten", rewritten);
-    put_count(verdicts, "resets", resets);
+    field_put_count(o, "sessions", sum.smtp_flows);
+    field_put_count(o, "rcpts", sum.rcpts);
+    field_put_count(o, "external_rcpts", sum.external_rcpts);
+    field_put_count(o, "refused_rcpts", sum.refused);
+    field_put_count(o, "messages", sum.messages);
+    field_put_count(verdicts, "accepted", accepted);
+    field_put_count(verdicts, "dropped", dropped);
+    field_put_count(verdicts, "clipped", clipped);
+    field_put_count(verdicts, "rewritten", rewritten);
+    field_put_count(verdicts, "resets", resets);
     put(o, "verdicts", verdicts);
     put_by_reason(o, "ended", sum.ended);
-    put_count(o, "bans", sum.bans);
+    field_put_count(o, "bans", sum.bans);
     put_by_reason(o, "alerts", sum.alerts);
     put_pool(memory, "blocks", sum.blocks_now, sum.blocks_peak, sum.blocks_max);
-    put_count(memory, "block_bytes", STREAM_BLOCK);
+    field_put_count(memory, "block_bytes", STREAM_BLOCK);
     put_pool(memory, "notes", sum.notes_now, sum.notes_peak, sum.notes_max);
     put(o, "memory", memory);
     put_losses(o, &f->summary.losses, lost_events);
@@ -146,20 +142,20 @@ char *status_text(const struct status_facts *f)
     put_text(o, "mode", s->enforce ? "enforce" : "monitor");
     put_text(o, "on_failure", s->fail_open ? "open" : "closed");
     put_started(o, s->started);
-    put_count(o, "uptime_s", (uint64_t)(s->uptime_ns / NS_PER_S));
-    put_count(reload, "done", s->reloads);
-    put_count(reload, "refused", s->reloads_refused);
+    field_put_count(o, "uptime_s", (uint64_t)(s->uptime_ns / NS_PER_S));
+    field_put_count(reload, "done", s->reloads);
+    field_put_count(reload, "refused", s->reloads_refused);
     if (s->refused[0] != '\0')
         put_text(reload, "last_refused", s->refused);
     if (s->needs_restart[0] != '\0')
         put_text(reload, "needs_restart", s->needs_restart);
     put(o, "reload", reload);
     put(sandbox, "seccomp", json_boolean(s->seccomp));
-    put_count(sandbox, "landlock_abi", s->landlock > 0 ? (uint64_t)s->landlock : 0);
+    field_put_count(sandbox, "landlock_abi", s->landlock > 0 ? (uint64_t)s->landlock : 0);
     put(o, "sandbox", sandbox);
     put(o, "reporter_alive", json_boolean(s->reporter_alive));
-    put_count(o, "closes", s->closes);
-    put_count(o, "closes_failed", s->closes_failed);
+    field_put_count(o, "closes", s->closes);
+    field_put_count(o, "closes_failed", s->closes_failed);
     put_sums(o, f);
     for (uint32_t i = 0; i < s->queue_count && i < SUPERVISOR_QUEUES_MAX; i++)
         (void)json_array_append_new(queues, queue_to_json(&f->queues[i]));
@@ -179,17 +175,6 @@ char *status_text(const struct status_facts *f)
 
 /* ---- for people ---- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    return text != NULL ? text : "?";
-}
-
-static long long count_of(const json_t *o, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(o, key));
-}
-
 static void print_time(FILE *out, long long s)
 {
     if (s >= 86400)
@@ -199,17 +184,18 @@ static void print_time(FILE *out, long long s)
 
 static void print_queue(FILE *out, const json_t *q)
 {
-    fprintf(out, "queue %lld    ", count_of(q, "queue"));
+    fprintf(out, "queue %lld    ", field_count(q, "queue"));
     if (json_is_true(json_object_get(q, "alive")))
-        fprintf(out, "worker %lld", count_of(q, "pid"));
+        fprintf(out, "worker %lld", field_count(q, "pid"));
     else
         fprintf(out, "NO WORKER");
-    fprintf(out, ", %lld restarts; packets %lld; ", count_of(q, "restarts"), count_of(q, "packets"));
+    fprintf(out, ", %lld restarts; packets %lld; ", field_count(q, "restarts"), field_count(q, "packets"));
     if (json_object_get(q, "kernel_waiting") == NULL)
         fprintf(out, "the kernel's counters can't be read\n");
     else
         fprintf(out, "kernel: waiting %lld, dropped %lld (queue full) + %lld (socket full)\n",
-                count_of(q, "kernel_waiting"), count_of(q, "kernel_full_drops"), count_of(q, "kernel_buffer_drops"));
+                field_count(q, "kernel_waiting"), field_count(q, "kernel_full_drops"),
+                field_count(q, "kernel_buffer_drops"));
 }
 
 /* The counters of an object that aren't 0. */
@@ -233,39 +219,39 @@ void status_print(FILE *out, const json_t *o)
     const json_t *reload = json_object_get(o, "reload"), *sandbox = json_object_get(o, "sandbox"),
                  *flows = json_object_get(o, "flows"), *memory = json_object_get(o, "memory"),
                  *queues = json_object_get(o, "queues");
-    fprintf(out, "rcptwall %s, mode %s, on-failure %s\n", text_of(o, "version"), text_of(o, "mode"),
-            text_of(o, "on_failure"));
+    fprintf(out, "rcptwall %s, mode %s, on-failure %s\n", field_text(o, "version"), field_text(o, "mode"),
+            field_text(o, "on_failure"));
     fprintf(out, "up         ");
-    print_time(out, count_of(o, "uptime_s"));
-    fprintf(out, ", since %s\n", text_of(o, "started"));
-    fprintf(out, "reloads    %lld done, %lld refused\n", count_of(reload, "done"), count_of(reload, "refused"));
+    print_time(out, field_count(o, "uptime_s"));
+    fprintf(out, ", since %s\n", field_text(o, "started"));
+    fprintf(out, "reloads    %lld done, %lld refused\n", field_count(reload, "done"), field_count(reload, "refused"));
     if (json_object_get(reload, "last_refused") != NULL)
-        fprintf(out, "           the last one was refused: %s\n", text_of(reload, "last_refused"));
+        fprintf(out, "           the last one was refused: %s\n", field_text(reload, "last_refused"));
     if (json_object_get(reload, "needs_restart") != NULL)
-        fprintf(out, "           changed, and waiting for a restart: %s\n", text_of(reload, "needs_restart"));
+        fprintf(out, "           changed, and waiting for a restart: %s\n", field_text(reload, "needs_restart"));
     fprintf(out, "sandbox    seccomp %s, ", json_is_true(json_object_get(sandbox, "seccomp")) ? "yes" : "NO");
-    if (count_of(sandbox, "landlock_abi") > 0)
-        fprintf(out, "landlock yes (ABI %lld)\n", count_of(sandbox, "landlock_abi"));
+    if (field_count(sandbox, "landlock_abi") > 0)
+        fprintf(out, "landlock yes (ABI %lld)\n", field_count(sandbox, "landlock_abi"));
     else
         fprintf(out, "landlock NO (this kernel has none)\n");
     for (size_t i = 0; i < json_array_size(queues); i++)
         print_queue(out, json_array_get(queues, i));
-    fprintf(out, "flows      now %lld of %lld, total %lld; SMTP sessions that ended %lld\n", count_of(flows, "now"),
-            count_of(flows, "max"), count_of(flows, "total"), count_of(o, "sessions"));
-    fprintf(out, "mail       RCPTs %lld, external %lld, refused %lld; messages %lld\n", count_of(o, "rcpts"),
-            count_of(o, "external_rcpts"), count_of(o, "refused_rcpts"), count_of(o, "messages"));
+    fprintf(out, "flows      now %lld of %lld, total %lld; SMTP sessions that ended %lld\n", field_count(flows, "now"),
+            field_count(flows, "max"), field_count(flows, "total"), field_count(o, "sessions"));
+    fprintf(out, "mail       RCPTs %lld, external %lld, refused %lld; messages %lld\n", field_count(o, "rcpts"),
+            field_count(o, "external_rcpts"), field_count(o, "refused_rcpts"), field_count(o, "messages"));
     print_counts(out, "packets", json_object_get(o, "verdicts"), true);
     print_counts(out, "ended", json_object_get(o, "ended"), false);
-    fprintf(out, "bans       %lld\n", count_of(o, "bans"));
+    fprintf(out, "bans       %lld\n", field_count(o, "bans"));
     print_counts(out, "alerts", json_object_get(o, "alerts"), false);
     fprintf(out, "memory     now %lld, at most %lld, of %lld blocks of %lld bytes; %lld, at most %lld, of %lld notes\n",
-            count_of(memory, "blocks_now"), count_of(memory, "blocks_peak"), count_of(memory, "blocks_max"),
-            count_of(memory, "block_bytes"), count_of(memory, "notes_now"), count_of(memory, "notes_peak"),
-            count_of(memory, "notes_max"));
+            field_count(memory, "blocks_now"), field_count(memory, "blocks_peak"), field_count(memory, "blocks_max"),
+            field_count(memory, "block_bytes"), field_count(memory, "notes_now"), field_count(memory, "notes_peak"),
+            field_count(memory, "notes_max"));
     status_dnsbl_print(out, json_object_get(o, "dnsbl"));
     print_counts(out, "lost", json_object_get(o, "lost"), false);
-    if (count_of(o, "syslog_waiting") > 0)
-        fprintf(out, "SYSLOG IS AWAY, or doesn't read: %lld lines wait for it\n", count_of(o, "syslog_waiting"));
+    if (field_count(o, "syslog_waiting") > 0)
+        fprintf(out, "SYSLOG IS AWAY, or doesn't read: %lld lines wait for it\n", field_count(o, "syslog_waiting"));
     if (!json_is_true(json_object_get(o, "reporter_alive")))
         fprintf(out, "NO REPORTER: alerts reach nobody until it is there again\n");
 }
