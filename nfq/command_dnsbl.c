@@ -4,6 +4,7 @@
 #include "kmod-free/report/event_json.h"
 #include "nfq/dnsbl/resolver.h"
 #include "nfq/dnsbl/survey.h"
+#include "nfq/json_fields.h"
 #include "rules/command_options.h"
 #include "rules/commands.h"
 #include "rules/config.h"
@@ -43,9 +44,7 @@ struct options {
 
 static bool complain(const char *what, const char *value)
 {
-    fprintf(stderr, "rcptwall dnsbl: %s%s%s%s; see rcptwall dnsbl --help\n", what, value != NULL ? " \"" : "",
-            value != NULL ? value : "", value != NULL ? "\"" : "");
-    return false;
+    return command_complain("dnsbl", what, value);
 }
 
 static bool take_addresses(struct options *o, int argc, char **argv)
@@ -160,16 +159,6 @@ static void code_text(uint32_t code, char out[static INET_ADDRSTRLEN])
         (void)inet_ntop(AF_INET, &a, out, INET_ADDRSTRLEN);
 }
 
-static void print_line(json_t *o)
-{
-    char *text = o != NULL ? json_dumps(o, EVENT_JSON_FLAGS) : NULL;
-
-    if (text != NULL)
-        puts(text);
-    free(text);
-    json_decref(o);
-}
-
 static bool zone_sane(const struct survey *s, size_t zone, unsigned family)
 {
     return survey_sanity(s, zone, family)->fault == DNSBL_FAULT_NONE;
@@ -214,7 +203,7 @@ static void print_json_cell(const struct survey *s, size_t a, size_t z)
         (void)json_object_set_new(o, "code", json_string(code));
     if (c->reason_len > 0)
         (void)json_object_set_new(o, "reason", bytes_to_json(bytes_of(c->reason, c->reason_len)));
-    print_line(o);
+    object_print_line(o);
 }
 
 static void print_json(const struct options *o, const struct survey *s)
@@ -227,12 +216,12 @@ static void print_json(const struct options *o, const struct survey *s)
                 print_json_cell(s, a, z);
         ip_addr_text(&s->addresses[a], addr);
         if (!anybody_asked(s, a))
-            print_line(json_pack("{s:s,s:s}", "address", addr, "result", "no-list"));
+            object_print_line(json_pack("{s:s,s:s}", "address", addr, "result", "no-list"));
     }
     for (size_t z = 0; z < s->zone_count; z++)
         for (unsigned family = 4; family <= 6; family += 2)
             if (shown(o, s, z, family))
-                print_line(json_pack("{s:s,s:b,s:s,s:i}", "zone", s->zones[z].name, "sane", zone_sane(s, z, family),
+                object_print_line(json_pack("{s:s,s:b,s:s,s:i}", "zone", s->zones[z].name, "sane", zone_sane(s, z, family),
                                      "why", sanity_text(s, z, family), "family", family));
 }
 

@@ -3,6 +3,7 @@
 #include "kmod-free/report/event_json.h"
 #include "nfq/control_ask.h"
 #include "nfq/dnsbl/zone.h"
+#include "nfq/json_fields.h"
 #include "nfq/offenders_json.h"
 #include "rules/command_options.h"
 #include "rules/commands.h"
@@ -61,9 +62,7 @@ struct list {
 
 static bool complain(const char *what, const char *value)
 {
-    fprintf(stderr, "rcptwall offenders: %s%s%s%s; see rcptwall offenders --help\n", what, value != NULL ? " \"" : "",
-            value != NULL ? value : "", value != NULL ? "\"" : "");
-    return false;
+    return command_complain("offenders", what, value);
 }
 
 static bool take_form(struct options *o, enum form form)
@@ -245,14 +244,8 @@ static void drop_doubles(struct list *l)
 
 static void print_json(const struct list *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        json_t *o = offender_row_json(&l->rows[i]);
-        char *text = o != NULL ? json_dumps(o, EVENT_JSON_FLAGS) : NULL;
-        if (text != NULL)
-            puts(text);
-        free(text);
-        json_decref(o);
-    }
+    for (size_t i = 0; i < l->count; i++)
+        object_print_line(offender_row_json(&l->rows[i]));
 }
 
 /* "2026-11-24 04:25:26" */

@@ -3,6 +3,7 @@
 #include "kmod-free/report/escape.h"
 #include "kmod-free/report/event_json.h"
 #include "nfq/dnsbl/zone.h"
+#include "nfq/json_fields.h"
 #include "nfq/probe_session.h"
 #include "rules/command_options.h"
 #include "rules/commands.h"
@@ -52,9 +53,7 @@ struct options {
 
 static bool complain(const char *what, const char *value)
 {
-    fprintf(stderr, "rcptwall probe: %s%s%s%s; see rcptwall probe --help\n", what, value != NULL ? " \"" : "",
-            value != NULL ? value : "", value != NULL ? "\"" : "");
-    return false;
+    return command_complain("probe", what, value);
 }
 
 static bool number(const char *text, unsigned long most, unsigned long *out)
@@ -287,11 +286,7 @@ static void show(const struct probe *p, const char *name, const char *mail, cons
         (void)json_object_set_new(o, "code", json_integer(r->outcome.rcpt != 0 ? r->outcome.rcpt : r->outcome.mail));
         (void)json_object_set_new(o, "reply", bytes_to_json(bytes_str(raw)));
     }
-    char *text = o != NULL ? json_dumps(o, EVENT_JSON_FLAGS) : NULL;
-    if (text != NULL)
-        puts(text);
-    free(text);
-    json_decref(o);
+    object_print_line(o);
 }
 
 /* What the server takes for itself proves nothing. host: what it calls itself. false: one line was printed. */

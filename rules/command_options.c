@@ -26,3 +26,10 @@ void command_bad_argument(const char *command, const char *argument)
         fprintf(stderr, "rcptwall %s: unexpected argument \"%s\"; see rcptwall %s --help\n", command, argument,
                 command);
 }
+
+bool command_complain(const char *command, const char *what, const char *value)
+{
+    fprintf(stderr, "rcptwall %s: %s%s%s%s; see rcptwall %s --help\n", command, what, value != NULL ? " \"" : "",
+            value != NULL ? value : "", value != NULL ? "\"" : "", command);
+    return false;
+}
