@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "scripts/lib/bench/sockets.h"
+
 #define BATCH       32
 #define MESSAGE_MAX (0xffff + 4096)
 #define QUEUE_LEN   16384
@@ -29,12 +31,6 @@ struct floor_queue {
     struct mnl_socket *socket;
     uint16_t number;
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t queue)
 {

@@ -23,10 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "scripts/lib/bench/sockets.h"
 
 #define STEPS_MAX     64
 #define RCPTS_MAX     50
@@ -42,10 +43,6 @@ struct step {
 struct script {
     struct step steps[STEPS_MAX];
     int count;
-};
-struct address {
-    struct sockaddr_storage at;
-    socklen_t len;
 };
 struct connection {
     const struct script *script;
@@ -70,12 +67,6 @@ static long started, done, ended, failed, held, live, greeted;
 static struct connection connections[FILES_MAX]; /* by file descriptor */
 static double *latencies, *banners;
 static int epoll;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static double now(void)
 {
@@ -285,26 +276,6 @@ static void run(double began, double until)
 
 /* ---- the command line ---- */
 
-static struct address address_of(const char *text, uint16_t port)
-{
-    struct address a = {0};
-    struct sockaddr_in *four = (void *)&a.at;
-    struct sockaddr_in6 *six = (void *)&a.at;
-    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-        four->sin_port = htons(port);
-        a.len = sizeof *four;
-    } else if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1) {
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons(port);
-        a.len = sizeof *six;
-    } else {
-        fprintf(stderr, "load: not an address: %s\n", text);
-        exit(2);
-    }
-    return a;
-}
-
 static bool take_options(int argc, char **argv)
 {
     struct in_addr first;
@@ -368,16 +339,6 @@ static int by_size(const void *left, const void *right)
 static double percentile(const double *sorted, long count, long percent)
 {
     return count > 0 ? sorted[count * percent / 100] : 0;
-}
-
-/* As many files as we may have. */
-static bool all_files(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return false;
-    files.rlim_cur = files.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &files) == 0;
 }
 
 int main(int argc, char **argv)

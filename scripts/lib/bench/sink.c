@@ -6,7 +6,6 @@
  * It looks for the end of a message only at the end of a read, so its client must wait for the reply to a message
  * before it says more.
  */
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,9 +13,10 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "scripts/lib/bench/sockets.h"
 
 #define FILES_MAX (1 << 17)
 
@@ -29,12 +29,6 @@ struct connection {
 
 static struct connection connections[FILES_MAX]; /* by file descriptor */
 static char in[1 << 18], out[1 << 16];
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* Answers the command in c->line; true: it was QUIT. */
 static bool answer(struct connection *c, char **o)
@@ -101,16 +95,10 @@ static void watch(int epoll, int fd, bool listens)
 
 static void listen_on(int epoll, const char *address, uint16_t port)
 {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-    bool is_six = inet_pton(AF_INET6, address, &six.sin6_addr) == 1;
-    int one = 1;
-
-    if (!is_six && inet_pton(AF_INET, address, &four.sin_addr) != 1)
-        die(address);
-    int fd = socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    struct address a = address_of(address, port);
+    int fd = socket(a.at.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, is_six ? (void *)&six : (void *)&four, is_six ? sizeof six : sizeof four) < 0 || listen(fd, 16384) < 0)
+    if (bind(fd, (void *)&a.at, a.len) < 0 || listen(fd, 16384) < 0)
         die(address);
     watch(epoll, fd, true);
 }
@@ -124,16 +112,6 @@ static void greet(int epoll, int listener)
     watch(epoll, fd, false);
     if (send(fd, "220 sink ESMTP\r\n", 16, MSG_NOSIGNAL) < 0)
         shutdown(fd, SHUT_RDWR);
-}
-
-/* As many files as we may have. */
-static bool all_files(void)
-{
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return false;
-    files.rlim_cur = files.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &files) == 0;
 }
 
 int main(int argc, char **argv)
