@@ -21,6 +21,8 @@ import os
 import socket
 import time
 
+from replies import Closed, Replies
+
 p = argparse.ArgumentParser()
 p.add_argument("--bind")
 p.add_argument("--source-port", type=int, default=0)
@@ -31,25 +33,11 @@ p.add_argument("steps", nargs="*")
 a = p.parse_args()
 
 
-class Eof(Exception):
-    pass
-
-
-codes, buffered, sent_at = [], b"", time.monotonic()
+codes, sent_at = [], time.monotonic()
 
 
 def reply():
-    global buffered
-    while True:
-        while b"\n" not in buffered:
-            piece = sock.recv(65536)
-            if not piece:
-                raise Eof
-            buffered += piece
-        line, buffered = buffered.split(b"\n", 1)
-        if line[3:4] != b"-":
-            codes.append(line[:3].decode("latin-1"))
-            return
+    codes.append(replies.next()[0])
 
 
 def send(data):
@@ -78,7 +66,7 @@ def step(s):
     elif s == "linger":
         while sock.recv(65536):
             pass
-        raise Eof
+        raise Closed
     else:
         send(s.encode("latin-1") + b"\r\n")
         reply()
@@ -86,6 +74,7 @@ def step(s):
 
 host, _, port = a.server.partition(",")
 sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+replies = Replies(sock)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 sock.settimeout(a.timeout * int(os.environ.get("LAB_SLOW", 1)))
@@ -97,7 +86,7 @@ try:
     for at, s in enumerate(a.steps):
         step(s)
     end = "done"
-except Eof:
+except Closed:
     end = "eof"
 except (ConnectionResetError, BrokenPipeError):
     end = "reset"

@@ -27,6 +27,7 @@ LIVE_WORKERS_DIE=0 # set to 1 by a test that kills some
 # The system's own, where there is one: version managers' wrappers take their time at each start.
 LIVE_PYTHON=/usr/bin/python3
 if [[ ! -x $LIVE_PYTHON ]]; then LIVE_PYTHON=python3; fi
+export PYTHONDONTWRITEBYTECODE=1 # nothing of a test stays in the tree
 
 skip() {
     echo "skip $LIVE_NAME: $*"

@@ -14,6 +14,8 @@ import socket
 import threading
 import time
 
+from replies import Replies
+
 p = argparse.ArgumentParser()
 p.add_argument("--stop", required=True)
 p.add_argument("--threads", type=int, default=4)
@@ -23,12 +25,12 @@ p.add_argument("--bind")
 p.add_argument("servers", nargs="+")
 a = p.parse_args()
 STEPS = [
-    (b"EHLO x\r\n", b"250"),
-    (b"MAIL FROM:<a@b.example>\r\n", b"250"),
-    (b"RCPT TO:<u@local.example>\r\nRCPT TO:<v@local.example>\r\n", b"250250"),
-    (b"DATA\r\n", b"354"),
-    (b"Subject: x\r\n\r\n" + b"x" * 60 + b"\r\n.\r\n", b"250"),
-    (b"QUIT\r\n", b"221"),
+    (b"EHLO x\r\n", "250"),
+    (b"MAIL FROM:<a@b.example>\r\n", "250"),
+    (b"RCPT TO:<u@local.example>\r\nRCPT TO:<v@local.example>\r\n", "250", "250"),
+    (b"DATA\r\n", "354"),
+    (b"Subject: x\r\n\r\n" + b"x" * 60 + b"\r\n.\r\n", "250"),
+    (b"QUIT\r\n", "221"),
 ]
 lock = threading.Lock()
 sessions, broken, first = 0, 0, ""
@@ -40,28 +42,18 @@ def session(server):
     if a.bind:
         sock.bind((a.bind, 0))
     sock.connect((server, 25))
-    rest = b""
+    replies = Replies(sock)
 
-    def replies(want):
-        nonlocal rest
-        got = b""
-        while len(got) < len(want):
-            while b"\n" not in rest:
-                piece = sock.recv(4096)
-                if not piece:
-                    raise ConnectionError("closed")
-                rest += piece
-            line, rest = rest.split(b"\n", 1)
-            if line[3:4] != b"-":
-                got += line[:3]
-        if got != want:
-            raise ValueError(f"{got} instead of {want}")
+    def await_codes(*wanted):
+        got = tuple(replies.next()[0] for _ in wanted)
+        if got != wanted:
+            raise ValueError(f"{got} instead of {wanted}")
 
-    replies(b"220")
-    for say, want in STEPS:
+    await_codes("220")
+    for say, *wanted in STEPS:
         time.sleep(a.pause)
         sock.sendall(say)
-        replies(want)
+        await_codes(*wanted)
     sock.close()
 
 

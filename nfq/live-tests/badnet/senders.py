@@ -20,7 +20,9 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "evasion"))
+LIVE_TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.path[:0] = [LIVE_TESTS, os.path.join(LIVE_TESTS, "evasion")]
+from replies import Replies  # noqa: E402
 from session import EXTERNAL, LOCAL  # noqa: E402
 from shapes import DOTS, QUOTED, lines, stuffed  # noqa: E402
 
@@ -43,25 +45,12 @@ class Session:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(a.timeout)
         self.sock.connect((server, 25))
-        self.rest, self.offers = b"", b""
+        self.replies, self.offers = Replies(self.sock), b""
         self.want("220")
-
-    def reply(self):
-        text = b""
-        while True:
-            while b"\n" not in self.rest:
-                piece = self.sock.recv(65536)
-                if not piece:
-                    raise ConnectionError("closed")
-                self.rest += piece
-            line, self.rest = self.rest.split(b"\n", 1)
-            text += line
-            if line[3:4] != b"-":
-                return line[:3].decode("latin-1"), text
 
     def want(self, *codes):
         for code in codes:
-            got, self.said = self.reply()
+            got, self.said = self.replies.next()
             if got != code:
                 raise ValueError(f"{got} instead of {code}")
 
