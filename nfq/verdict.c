@@ -3,7 +3,9 @@
 
 #include "kmod-free/rewrite.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter.h>
@@ -12,10 +14,12 @@
 /* What one netlink attribute can carry; the kernel hands out no longer packets either. */
 #define SCRATCH (UINT16_MAX - sizeof(struct nlattr))
 
-static struct nlmsghdr *begin(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
+/* Set in verdicts for unseen packets only; comes back in the kernel's answer. */
+#define UNSEEN_SEQ 1
+
+static struct nlmsghdr *put_message(struct outbox *out, uint16_t type, uint16_t queue, uint32_t id, int nf_verdict)
 {
-    assert(!outbox_full(out));
-    struct nlmsghdr *head = nfq_nlmsg_put((char *)out->at + out->used, NFQNL_MSG_VERDICT, queue);
+    struct nlmsghdr *head = nfq_nlmsg_put((char *)out->at + out->used, type, queue);
     nfq_nlmsg_verdict_put(head, (int)id, nf_verdict);
     return head;
 }
@@ -27,9 +31,60 @@ static void end(struct outbox *out, const struct nlmsghdr *head)
     assert(out->used <= out->room);
 }
 
+/* This packet is the next to get a verdict. */
+static void follow(struct outbox *out, uint16_t queue, uint32_t id)
+{
+    bool in_row = id == out->last + 1;
+    out->row = in_row ? out->row + 1 : 0;
+    out->sure = out->sure && in_row;
+    if (!out->sure && out->row >= OUTBOX_ROW) {
+        struct nlmsghdr *head = put_message(out, NFQNL_MSG_VERDICT_BATCH, queue, out->last, out->unseen);
+        head->nlmsg_seq = UNSEEN_SEQ;
+        end(out, head);
+        out->plain = NULL;
+        out->sure = true;
+    }
+    out->last = id;
+}
+
+static struct nlmsghdr *begin(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
+{
+    assert(!outbox_full(out));
+    follow(out, queue, id);
+    out->plain = NULL;
+    return put_message(out, NFQNL_MSG_VERDICT, queue, id, nf_verdict);
+}
+
+static struct nfqnl_msg_verdict_hdr *verdict_of(const struct nlmsghdr *head)
+{
+    return mnl_attr_get_payload(mnl_nlmsg_get_payload_offset(head, sizeof(struct nfgenmsg)));
+}
+
 void verdict_put_plain(struct outbox *out, uint16_t queue, uint32_t id, int nf_verdict)
 {
-    end(out, begin(out, queue, id, nf_verdict));
+    assert(!outbox_full(out));
+    follow(out, queue, id);
+    if (out->sure && out->plain != NULL && verdict_of(out->plain)->verdict == htonl((uint32_t)nf_verdict)) {
+        out->plain->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH;
+        verdict_of(out->plain)->id = htonl(id);
+        return;
+    }
+    struct nlmsghdr *head = put_message(out, NFQNL_MSG_VERDICT, queue, id, nf_verdict);
+    end(out, head);
+    out->plain = head;
+}
+
+bool verdict_none_unseen(struct bytes message)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } m;
+    if (message.len < sizeof m)
+        return false;
+    memcpy(&m, message.at, sizeof m);
+    return m.head.nlmsg_type == NLMSG_ERROR && m.error.error == -ENOENT && m.error.msg.nlmsg_seq == UNSEEN_SEQ &&
+           m.error.msg.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH);
 }
 
 /*

@@ -133,8 +133,7 @@ static int flush(struct worker *w)
     if (w->out.used > 0) {
         r = queue_send(w->queue, bytes_of(w->out.at, w->out.used));
         w->count.sends++;
-        w->out.used = 0;
-        w->out.messages = 0;
+        outbox_sent(&w->out);
     }
     for (size_t i = 0; i < w->close_count; i++)
         channel_send(&w->control, MESSAGE_CLOSE, &w->closes[i], sizeof w->closes[i]);
@@ -164,10 +163,16 @@ static void ask_again(void *ctx, const struct reset_request *r)
     channel_send(&w->control, MESSAGE_CLOSE, &request, sizeof request);
 }
 
-/* A packet that isn't judged: nothing unjudged passes a guard; a watcher holds nothing up. */
+/* For packets that aren't judged: nothing unjudged passes a guard; a watcher holds nothing up. */
+static void set_mode(struct worker *w, bool enforce)
+{
+    w->enforce = enforce;
+    w->out.unseen = enforce ? NF_DROP : NF_ACCEPT;
+}
+
 static void answer_unjudged(struct worker *w, const struct queued *q)
 {
-    verdict_put_plain(&w->out, q->queue, q->id, w->enforce ? NF_DROP : NF_ACCEPT);
+    verdict_put_plain(&w->out, q->queue, q->id, w->out.unseen);
     if (w->enforce)
         w->count.dropped++;
     else
@@ -235,6 +240,8 @@ static int take_message(struct worker *w, struct bytes message)
 {
     int r = 0;
     struct queued q;
+    if (verdict_none_unseen(message))
+        return 0;
     if (queue_is_error(message)) {
         w->count.verdict_errors++;
         note_once(w, NOTE_VERDICTS_LOST);
@@ -323,7 +330,7 @@ static void obey(struct worker *w, const struct policy_order *order, int fd)
     policy_free(engine_swap_policy(w->engine, fresh));
     engine_set_stance(w->engine, order->enforce ? STANCE_GUARD : STANCE_WATCH);
     engine_set_wants(w->engine, order->want_rcpt_events, order->want_session_events);
-    w->enforce = order->enforce;
+    set_mode(w, order->enforce);
     if (queue_set_fail_open(w->queue, order->fail_open) < 0)
         note_once(w, NOTE_VERDICTS_LOST);
     channel_send(&w->control, MESSAGE_RELOADED, &order->generation, sizeof order->generation);
@@ -375,13 +382,13 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
         .setup = setup,
         .queue = &setup->queue,
         .marks = setup->config->marks,
-        .enforce = setup->enforce,
         .out = {.at = malloc(OUTBOX_BYTES), .room = OUTBOX_BYTES},
         .scratch = malloc(0xffff),
         .events = {.fd = setup->events},
         .control = {.fd = setup->control},
         .asks = {.fd = setup->asks},
     };
+    set_mode(w, setup->enforce);
     if (w->out.at == NULL || w->scratch == NULL)
         return false;
     w->engine = engine_new(&ec, setup->config->policy);

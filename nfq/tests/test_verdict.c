@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -35,6 +36,7 @@ struct waiting {
 struct seen {
     uint16_t queue;
     uint32_t verdict, id;
+    bool batch; /* for all packets up to id */
     bool has_mark, has_packet;
     uint32_t mark;
     struct bytes packet;
@@ -100,7 +102,9 @@ static struct seen take_verdict(struct bytes *rest)
     get_raw(&attrs, &head, sizeof head);
     assert_in_range(head.nlmsg_len, sizeof head, all.len);
     keep_first(&attrs, head.nlmsg_len - sizeof head);
-    assert_int_equal(head.nlmsg_type, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT);
+    s.batch = head.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH);
+    if (!s.batch)
+        assert_int_equal(head.nlmsg_type, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT);
     assert_int_equal(head.nlmsg_flags, NLM_F_REQUEST);
     get_raw(&attrs, &gen, sizeof gen);
     assert_int_equal(gen.version, NFNETLINK_V0);
@@ -462,7 +466,7 @@ static void many_verdicts_wait_in_order_until_the_outbox_is_full(void **state)
 {
     (void)state;
     static struct waiting w;
-    struct outbox out = {.room = 4 * VERDICT_MESSAGE_MAX};
+    struct outbox out = {.room = 4 * VERDICT_MESSAGE_MAX, .last = UINT32_MAX, .sure = true};
     out.at = guard_room(out.room);
     waiting_packet(&w, false, true, TCP_ACK);
     struct verdict v = reset_verdict();
@@ -485,6 +489,115 @@ static void many_verdicts_wait_in_order_until_the_outbox_is_full(void **state)
         assert_int_equal(s.has_packet, i % 3 == 0);
     }
     assert_int_equal(rest.len, 0);
+    guard_room_free(out.at, out.room);
+}
+
+#define PACKETS 4000
+enum { GONE_UNSEEN = 100, WAITS };
+
+/* What one message does to the packets that wait, as the kernel does it: nfqnl_recv_verdict(_batch). */
+static void kernel_takes(uint32_t *waiting, uint32_t first, const struct seen *s, uint32_t verdict)
+{
+    for (uint32_t i = 0; i < PACKETS; i++)
+        if (waiting[i] == WAITS && (s->batch ? (int32_t)(first + i - s->id) <= 0 : first + i == s->id))
+            waiting[i] = verdict;
+}
+
+/*
+ * Whatever is lost between the kernel and us, and whatever the verdicts are: each packet that came gets its own, and
+ * one that didn't is never let through by another's.
+ */
+static void rows_of_verdicts_cover_none_that_was_not_seen(void **state)
+{
+    (void)state;
+    static uint32_t waiting[PACKETS], wanted[PACKETS];
+    struct outbox out = {.room = 2 * VERDICT_MESSAGE_MAX, .unseen = NF_DROP};
+    uint64_t random = 1;
+    out.at = guard_room(out.room);
+    for (unsigned round = 0; round < 20; round++) {
+        /* numbers wrap; and now and then numbers are missing because the kernel had no room, too */
+        uint32_t first = round % 2 ? UINT32_MAX - 1000 : 1, messages = 0, swept = 0;
+        out = (struct outbox){.at = out.at, .room = out.room, .unseen = NF_DROP, .last = first - 1};
+        for (uint32_t i = 0; i < PACKETS; i++) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            uint32_t dice = (uint32_t)(random >> 33) % 1000;
+            bool lost = round > 1 && dice < 4;
+            waiting[i] = round > 1 && dice < 2 ? NF_STOP : WAITS; /* not even queued */
+            wanted[i] = lost ? GONE_UNSEEN : dice < 20 ? NF_REPEAT : dice < 60 ? NF_DROP : NF_ACCEPT;
+        }
+        for (uint32_t i = 0; i < PACKETS; i++) {
+            static struct waiting w;
+            if (wanted[i] == GONE_UNSEEN)
+                continue;
+            if (wanted[i] == NF_REPEAT) {
+                struct verdict v = reset_verdict();
+                waiting_packet(&w, false, false, TCP_ACK);
+                w.q.id = first + i;
+                assert_int_equal(verdict_put(&out, &w.q, &v, &w.p, &marks, scratch), VERDICT_DONE_RESET);
+            } else {
+                verdict_put_plain(&out, QUEUE, first + i, (int)wanted[i]);
+            }
+            if (i % 32 != 31 && i != PACKETS - 1)
+                continue;
+            struct bytes rest = bytes_of(out.at, out.used);
+            for (uint32_t n = 0; n < out.messages; n++) {
+                struct nlmsghdr head;
+                memcpy(&head, rest.at, sizeof head);
+                struct seen s = take_verdict(&rest);
+                swept += head.nlmsg_seq != 0;
+                kernel_takes(waiting, first, &s, head.nlmsg_seq != 0 ? (uint32_t)GONE_UNSEEN : s.verdict);
+                if (head.nlmsg_seq != 0)
+                    assert_int_equal(s.verdict, NF_DROP);
+            }
+            assert_int_equal(rest.len, 0);
+            messages += out.messages;
+            outbox_sent(&out);
+        }
+        for (uint32_t i = 0; i < PACKETS; i++) {
+            if (wanted[i] != GONE_UNSEEN)
+                assert_true(waiting[i] == wanted[i] || waiting[i] == NF_STOP);
+            else
+                assert_true(waiting[i] == GONE_UNSEEN || waiting[i] == NF_STOP || waiting[i] == WAITS);
+        }
+        assert_in_range(swept, 1, 40);
+        if (round <= 1) {
+            assert_int_equal(swept, 1);
+            assert_true(messages < PACKETS / 4);
+        }
+    }
+    guard_room_free(out.at, out.room);
+}
+
+static void that_no_unseen_packet_was_left_is_no_error(void **state)
+{
+    (void)state;
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } m = {.head = {sizeof m, NLMSG_ERROR, 0, 0, 0},
+           .error = {-ENOENT, {32, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, 0, 0}}};
+    struct outbox out = {.room = VERDICT_MESSAGE_MAX + 256, .unseen = NF_ACCEPT};
+    out.at = guard_room(out.room);
+    for (uint32_t id = 8; id < 8 + OUTBOX_ROW + 1; id++) {
+        outbox_sent(&out);
+        verdict_put_plain(&out, QUEUE, id, NF_DROP);
+    }
+    struct bytes rest = bytes_of(out.at, out.used);
+    memcpy(&m.error.msg, rest.at, sizeof m.error.msg);
+    struct seen s = take_verdict(&rest);
+    assert_true(s.batch);
+    assert_int_equal(s.verdict, NF_ACCEPT);
+    assert_int_equal(s.id, 8 + OUTBOX_ROW - 1);
+    s = take_verdict(&rest);
+    assert_false(s.batch);
+    assert_int_equal(s.id, 8 + OUTBOX_ROW);
+    assert_true(verdict_none_unseen(bytes_of(&m, sizeof m)));
+    assert_false(verdict_none_unseen(bytes_of(&m, sizeof m - 1)));
+    m.error.error = -EPERM;
+    assert_false(verdict_none_unseen(bytes_of(&m, sizeof m)));
+    m.error.error = -ENOENT;
+    m.error.msg.nlmsg_seq = 0; /* a verdict of another kind */
+    assert_false(verdict_none_unseen(bytes_of(&m, sizeof m)));
     guard_room_free(out.at, out.room);
 }
 
@@ -539,6 +652,8 @@ int main(void)
         cmocka_unit_test(clip_with_patches_keeps_the_front_disarmed),
         cmocka_unit_test(a_patch_outside_the_packet_is_a_drop),
         cmocka_unit_test(many_verdicts_wait_in_order_until_the_outbox_is_full),
+        cmocka_unit_test(rows_of_verdicts_cover_none_that_was_not_seen),
+        cmocka_unit_test(that_no_unseen_packet_was_left_is_no_error),
         cmocka_unit_test(the_longest_packet_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
