@@ -257,6 +257,21 @@ static uint32_t flow_of(struct engine *e, const struct frame *f, enum role *from
     return flow;
 }
 
+/*
+ * Multipath TCP (RFC 8684) puts bytes of several connections together, of which each alone says nothing. Who finds no
+ * trace of it in a SYN speaks plain TCP. Where the SYN's data are to be cut as well, the client sends it again without.
+ */
+static void keep_single(const struct engine *e, enum role from, struct verdict *v)
+{
+    const struct packet *p = &e->packet;
+    if ((v->kind != VERDICT_PASS && v->kind != VERDICT_CLIP && v->kind != VERDICT_REWRITE) || !packet_options(p).multipath)
+        return;
+    if (v->kind == VERDICT_PASS && p->payload.len == p->wire_len)
+        *v = (struct verdict){.kind = VERDICT_REWRITE, .from = from, .keep = p->wire_len, .single_path = true};
+    else
+        verdict_drop(v, REASON_NONE);
+}
+
 static void judge_packet(struct engine *e, const struct frame *f, struct verdict *v)
 {
     enum role from = ROLE_CLIENT;
@@ -266,6 +281,8 @@ static void judge_packet(struct engine *e, const struct frame *f, struct verdict
     verdict_on(e, f, flow, &from, v);
     if (e->sessions[flow].refused_count > 0)
         refuse_lay_over(e, flow, from, v);
+    if (e->packet.flags & TCP_SYN && engine_guards(e))
+        keep_single(e, from, v);
 }
 
 static void refuse_in_guard(const struct engine *e, struct verdict *v)

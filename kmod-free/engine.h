@@ -109,7 +109,8 @@ enum verdict_kind {
     VERDICT_UNSET, /* a bug: the front end drops, and counts it (V1) */
     VERDICT_PASS,
     VERDICT_CLIP,  /* pass only the first `keep` payload bytes, without FIN (rewrite_clip) */
-    VERDICT_REWRITE, /* pass all of it, with `patches` laid over (rewrite_refuse; V6) */
+    VERDICT_REWRITE, /* pass all of it, with `patches` laid over (rewrite_refuse; V6); or, if `single_path`, without
+                        Multipath TCP's options (rewrite_single_path) */
     VERDICT_DROP,
     VERDICT_RESET, /* turn this packet into a RST for its receiver (rewrite_reset with `onward`), and tell its
                       sender with a RST of our own (`back`) */
@@ -119,6 +120,7 @@ struct verdict {
     enum verdict_kind kind;
     enum role from;       /* who sent the frame (CLIP and RESET) */
     uint32_t keep;        /* CLIP; REWRITE: all of the payload */
+    bool single_path;     /* REWRITE: and no patches */
     uint8_t patches;      /* REWRITE, CLIP: how many */
     struct rewrite_patch patch[REWRITE_PATCHES_MAX];
     uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */

@@ -44,6 +44,7 @@ enum {
     TCPOPT_MSS = 2,
     TCPOPT_WINDOW = 3,
     TCPOPT_TIMESTAMP = 8,
+    TCPOPT_MULTIPATH = 30,
 };
 #define WINDOW_SHIFT_MAX 14 /* RFC 7323 2.3 */
 
@@ -353,6 +354,8 @@ struct tcp_options packet_options(const struct packet *p)
             out.has_window_shift = true;
         } else if (kind == TCPOPT_TIMESTAMP && len == 10) {
             out.has_timestamp = take_be32(&value, &out.ts_val) && take_be32(&value, &out.ts_ecr);
+        } else if (kind == TCPOPT_MULTIPATH) {
+            out.multipath = true;
         }
     }
     return out;

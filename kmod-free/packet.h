@@ -56,6 +56,7 @@ struct tcp_options {
     uint8_t window_shift; /* 0..14, valid if has_window_shift */
     bool has_window_shift;
     bool has_timestamp;
+    bool multipath; /* Multipath TCP (RFC 8684) */
     bool broken; /* a length ran past the header, or was 0 or 1, or the capture has only some of them */
     uint32_t ts_val, ts_ecr;
 };

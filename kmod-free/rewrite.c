@@ -123,6 +123,34 @@ size_t rewrite_clip(struct bytes l3, const struct packet *p, size_t keep, size_t
     return head + pad + keep;
 }
 
+/* kind, len and len - 2 bytes, but for two kinds of one byte (RFC 9293 3.1); behind what can't be read nobody reads on. */
+static void blank_multipath(uint8_t *options, size_t len)
+{
+    enum { END = 0, NOP = 1, MULTIPATH = 30 };
+    for (size_t at = 0, size; at < len && options[at] != END; at += size) {
+        size = 1;
+        if (options[at] == NOP)
+            continue;
+        if (len - at < 2 || options[at + 1] < 2 || options[at + 1] > len - at)
+            return;
+        size = options[at + 1];
+        if (options[at] == MULTIPATH)
+            memset(options + at, NOP, size);
+    }
+}
+
+size_t rewrite_single_path(struct bytes l3, const struct packet *p, uint8_t *out, size_t room)
+{
+    size_t head = (size_t)p->l4_at + TCP_HEADER, len = (size_t)p->payload_at + p->payload.len;
+
+    if (!rewritable(l3, p) || !fits(p, len, room))
+        return 0;
+    memcpy(out, l3.at, len);
+    blank_multipath(out + head, p->payload_at - head);
+    seal(out, len, p);
+    return len;
+}
+
 uint8_t rewrite_refused_byte(uint32_t from, uint32_t command)
 {
     static const char head[] = "RCPT TO:<";

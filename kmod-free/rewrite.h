@@ -33,6 +33,9 @@ RW_CHECK size_t rewrite_reset(struct bytes l3, const struct packet *p, struct se
 RW_CHECK size_t rewrite_clip(struct bytes l3, const struct packet *p, size_t keep, size_t pad, uint8_t *out,
                              size_t room);
 
+/* The packet as it is, with no-operations in the place of Multipath TCP's options. */
+RW_CHECK size_t rewrite_single_path(struct bytes l3, const struct packet *p, uint8_t *out, size_t room);
+
 /*
  * A refused command: on the wire its bytes are `RCPT TO:<@@@...@>`, as long as it was, which real servers
  * answer with 5xx. A patch is the part of one that lies in a packet's payload.

@@ -124,7 +124,8 @@ static enum verdict_done put_clip(struct outbox *out, const struct queued *q, co
 static enum verdict_done put_rewritten(struct outbox *out, const struct queued *q, const struct verdict *v,
                                        const struct packet *p, uint8_t *scratch)
 {
-    size_t len = rewrite_refuse(q->frame.l3, p, p->payload.len, 0, v->patch, v->patches, scratch, SCRATCH);
+    size_t len = v->single_path ? rewrite_single_path(q->frame.l3, p, scratch, SCRATCH)
+                                : rewrite_refuse(q->frame.l3, p, p->payload.len, 0, v->patch, v->patches, scratch, SCRATCH);
     if (len == 0) {
         verdict_put_plain(out, q->queue, q->id, NF_DROP);
         return VERDICT_DONE_NOT_WRITTEN;

@@ -111,6 +111,23 @@ static void check_clip(struct bytes l3, const struct packet *p, size_t keep, siz
     free(out);
 }
 
+static void check_single_path(struct bytes l3, const struct packet *p, bool possible)
+{
+    uint8_t *out = must(malloc(l3.len + 1)), *exact = must(malloc(l3.len + 1));
+    size_t len = rewrite_single_path(l3, p, out, l3.len);
+
+    assert((len != 0) == possible);
+    if (len != 0) {
+        struct packet after = look_again(p, out, len, exact);
+        struct tcp_options was = packet_options(p), is = packet_options(&after);
+        assert(after.flags == p->flags && seq_equal(after.seq, p->seq) && seq_equal(after.ack, p->ack));
+        assert(bytes_equal(after.payload, p->payload) && after.options.len == p->options.len);
+        assert(!is.multipath && is.mss == was.mss && is.broken == was.broken && is.has_timestamp == was.has_timestamp);
+    }
+    free(exact);
+    free(out);
+}
+
 static void check_rewrites(const struct frame *f, const struct packet *p, const struct settings *s)
 {
     size_t keep = s->keep <= p->payload.len ? s->keep : p->payload.len;
@@ -124,6 +141,7 @@ static void check_rewrites(const struct frame *f, const struct packet *p, const 
     check_reset(f->l3, p, true, whole && p->payload_at + p->payload.len <= most);
     check_clip(f->l3, p, keep, pad, clippable && p->payload_at + pad + keep <= most);
     check_clip(f->l3, p, p->payload.len + 1, 0, false);
+    check_single_path(f->l3, p, whole && p->payload_at + p->payload.len <= most);
 }
 
 /* A packet whose checksums are put right must be believed. l3 is the frame's own block. */

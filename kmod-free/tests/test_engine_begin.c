@@ -315,6 +315,32 @@ static void test_other_syn_behind_data_in_syn(void **state)
     live_end(&c);
 }
 
+/* Multipath TCP must not come to be: one connection's bytes are only half of what the server would read. */
+static void test_multipath(void **state)
+{
+    (void)state;
+    static const uint8_t capable[] = {30, 4, 1, 1};
+    struct live c;
+    live_guard(&c);
+    struct support_segment syn = live_next(&c, ROLE_CLIENT, TCP_SYN, "");
+    syn.options = bytes_of(capable, sizeof capable);
+    struct verdict v = feed_segment(&c, &syn);
+    assert_int_equal(v.kind, VERDICT_REWRITE);
+    assert_true(v.single_path);
+    assert_int_equal(v.patches, 0);
+    syn.payload = bytes_str("EHLO x\r\n");
+    assert_true(feed_segment(&c, &syn).single_path);
+    syn.payload = bytes_str("EHLO x\r\nMAIL"); /* to be cut, too: once more, without the one or the other */
+    assert_int_equal(feed_segment(&c, &syn).kind, VERDICT_DROP);
+    live_end(&c);
+
+    live_guard(&c);
+    engine_set_stance(c.e, STANCE_WATCH);
+    syn.payload = (struct bytes){0};
+    passes(feed_segment(&c, &syn));
+    live_end(&c);
+}
+
 /* ---- many ---- */
 
 /* A full table goes on with those whose client was heard to have got the server's number. */
@@ -360,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_answer_to_a_syn_before_the_last),
         cmocka_unit_test(test_syn_ack_repeated),
         cmocka_unit_test(test_other_syn_behind_data_in_syn),
+        cmocka_unit_test(test_multipath),
         cmocka_unit_test(test_slow_greeting),
         cmocka_unit_test(test_flood),
     };

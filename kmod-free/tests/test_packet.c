@@ -295,6 +295,7 @@ static void tcp_options(void **state)
          {.has_timestamp = true, .ts_val = 7, .ts_ecr = 0xff000009}},
         {"\x02\x04\x05\xb4\x02\x04\x02\x00", 8, {.mss = 512}}, /* the last counts */
         {"\x02\x06\x05\xb4\x01\x01\x02\x03\x05\x03\x03\x07", 12, {.window_shift = 7, .has_window_shift = true}},
+        {"\x1e\x04\x01\x01", 4, {.multipath = true}},
         {"\x08\x0c\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01", 12, {0}},
         {"\x02\x03\x05\x01\x03\x04\x07\x01", 8, {0}}, /* known kinds, wrong lengths */
         {"\x05\x0a\x01\x02\x03\x04\x05\x06\x07\x08\x03\x03\x02\x00",
@@ -316,6 +317,7 @@ static void tcp_options(void **state)
         assert_int_equal(decode(bytes_of(packet, build(&s)), CSUM_VERIFY, false, &p), PACKET_TCP);
         assert_int_equal(options_seen.mss, cases[i].want.mss);
         assert_int_equal(options_seen.has_window_shift, cases[i].want.has_window_shift);
+        assert_int_equal(options_seen.multipath, cases[i].want.multipath);
         assert_int_equal(options_seen.window_shift, cases[i].want.window_shift);
         assert_int_equal(options_seen.has_timestamp, cases[i].want.has_timestamp);
         assert_int_equal(options_seen.ts_val, cases[i].want.ts_val);

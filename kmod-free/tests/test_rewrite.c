@@ -323,6 +323,36 @@ static void jumbograms(void **state)
     assert_int_equal(rewrite_clip(f.l3, &p, 3, 0, out, sizeof out), 0);
 }
 
+/* MP_CAPABLE and MP_JOIN among others; the last one can't be read, and nobody reads on there. */
+static void test_single_path(void **state)
+{
+    (void)state;
+    static const uint8_t options[] = {2, 4, 5, 0xb4, 30, 4, 1, 1, 1, 30, 12, 0x10, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 10, 0, 0, 0, 7, 0, 0, 0, 9, 30, 200};
+    for (size_t i = 0; i < SHAPES; i++) {
+        struct support_segment s = shape_of(i);
+        s.options = bytes_of(options, sizeof options);
+        struct made m = make(&s, i, 4096);
+        assert_true(packet_options(&m.p).multipath);
+        size_t len = rewrite_single_path(m.l3, &m.p, m.out, m.room);
+        struct packet p = decode_result(&m, len);
+        struct tcp_options o = packet_options(&p);
+        assert_int_equal(len, m.p.payload_at + TEXT);
+        assert_false(o.multipath);
+        assert_true(o.broken);
+        assert_int_equal(o.mss, 1460);
+        assert_int_equal(o.ts_val, 7);
+        for (size_t at = 0; at < p.options.len; at++) {
+            bool blank = (at >= 4 && at < 8) || (at >= 9 && at < 21);
+            assert_int_equal(p.options.at[at], blank ? 1 : m.p.options.at[at]);
+        }
+        assert_int_equal(p.flags, m.p.flags);
+        assert_int_equal(p.urgent, m.p.urgent);
+        assert_true(bytes_equal(p.payload, m.p.payload));
+        assert_int_equal(rewrite_single_path(m.l3, &m.p, m.out, len - 1), 0);
+        unmake(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +364,7 @@ int main(void)
         cmocka_unit_test(what_a_clip_refuses),
         cmocka_unit_test(what_nobody_can_rewrite),
         cmocka_unit_test(jumbograms),
+        cmocka_unit_test(test_single_path),
     };
     return cmocka_run_group_tests_name("rewrite", tests, NULL, NULL);
 }

@@ -91,7 +91,8 @@ void forward_packet(struct forward *f, const struct capsrc_record *record, const
         return;
     case VERDICT_CLIP:
     case VERDICT_REWRITE:
-        len = rewrite_refuse(l3, p, v->keep, 0, v->patch, v->patches, f->packet, sizeof f->packet);
+        len = v->single_path ? rewrite_single_path(l3, p, f->packet, sizeof f->packet)
+                             : rewrite_refuse(l3, p, v->keep, 0, v->patch, v->patches, f->packet, sizeof f->packet);
         break;
     case VERDICT_RESET:
         if (v->tell_sender)
