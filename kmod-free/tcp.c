@@ -6,6 +6,8 @@
 /* How far behind or ahead of what we know an acknowledgment may be that a receiver would look at (RFC 5961 section 5). */
 #define ACK_OLD (1 << 20)
 #define ACK_NEW (8 << 20)
+/* So many blocks a stream may have as long as there are any: a line, and its beginning in the block before. */
+#define LEAST_BLOCKS 4
 
 void tcp_start(struct tcp *t)
 {
@@ -149,6 +151,22 @@ static enum tcp_answer take_syn(struct tcp *t, const struct tcp_limits *lim, con
     return TCP_TAKEN;
 }
 
+/*
+ * How many blocks a stream may have: as large a part of its limit as of the pool is free. So a few that take all they
+ * can (what isn't acknowledged, or waits for a reply, stays with us) leave room for the others. What fills a gap isn't
+ * asked before it must be. Not offline, where what finds no room is lost.
+ */
+static uint32_t fair_limit(const struct tcp_limits *lim, const struct stream *st, struct seq at)
+{
+    uint32_t spare = lim->pool->count - lim->pool->used;
+    bool fills = !seq_equal(st->next, st->end) && !seq_after(at, st->next) && spare > lim->pool->count / 8;
+    if (!lim->strict || fills || lim->pool->count == 0)
+        return lim->block_limit;
+    uint32_t part = (uint32_t)((uint64_t)lim->block_limit * spare / lim->pool->count);
+    uint32_t least = lim->block_limit < LEAST_BLOCKS ? lim->block_limit : LEAST_BLOCKS;
+    return part > least ? part : least;
+}
+
 /* In order, and too long for what room there is: its beginning, so that TCP gets on however full we are. */
 static enum tcp_answer take_part(struct tcp *t, struct tcp_end *end, const struct tcp_limits *lim,
                                  const struct packet *p)
@@ -156,11 +174,11 @@ static enum tcp_answer take_part(struct tcp *t, struct tcp_end *end, const struc
     struct seq at = packet_data_seq(p), next = end->stream.next;
     if (seq_after(at, next) || p->payload.len < p->wire_len)
         return TCP_FULL;
-    uint32_t room = stream_room(&end->stream, lim->pool, lim->block_limit);
+    uint32_t limit = fair_limit(lim, &end->stream, at), room = stream_room(&end->stream, lim->pool, limit);
     if (room == 0)
         return TCP_FULL;
     struct bytes begin = bytes_first(p->payload, (size_t)seq_diff(next, at) + room);
-    if (stream_insert(&end->stream, lim->pool, lim->block_limit, at, begin) != STREAM_OK)
+    if (stream_insert(&end->stream, lim->pool, limit, at, begin) != STREAM_OK)
         return TCP_FULL;
     t->part = seq_add(at, (uint32_t)begin.len);
     return TCP_PART;
@@ -198,7 +216,7 @@ static enum tcp_answer take_data(struct tcp *t, struct tcp_end *end, const struc
         return TCP_CONFLICT;
     if (p->payload.len == 0)
         return TCP_TAKEN;
-    uint32_t limit = lim->block_limit;
+    uint32_t limit = fair_limit(lim, &end->stream, at);
     if (lim->strict && seq_after(at, end->stream.next)) {
         /* What fills the gap must always find room, or a full stream would stand still for ever. */
         limit -= limit / 4;
