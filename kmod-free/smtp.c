@@ -43,17 +43,25 @@ void smtp_take(struct smtp_call *c, size_t n)
 
 bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end)
 {
-    size_t from = c->s->scanned > skip ? c->s->scanned : skip;
+    const struct bytes in = *c->in;
+    size_t at = c->s->scanned > skip ? c->s->scanned : skip;
     *end = 0;
-    if (from >= c->in->len)
+    if (at >= in.len)
         return false; /* a shorter offer than last time: its end is still where it was not found */
-    const uint8_t *lf = memchr(c->in->at + from, '\n', c->in->len - from);
-    if (lf == NULL) {
-        c->s->scanned = (uint32_t)c->in->len;
+    bool cr = at > skip && in.at[at - 1] == '\r';
+    while (at < in.len && in.at[at] != '\n' && (!cr || in.at[at] == '\r'))
+        cr = in.at[at++] == '\r';
+    if (at == in.len) {
+        c->s->scanned = (uint32_t)in.len;
         return false;
     }
-    *end = (size_t)(lf - c->in->at) + 1;
+    *end = in.at[at] == '\n' ? at + 1 : at;
     return true;
+}
+
+bool smtp_line_early(const struct smtp_call *c)
+{
+    return c->in->len > c->s->held && c->in->at[c->in->len - 1] == '\r';
 }
 
 void smtp_recognise(struct smtp *s, const struct smtp_command *c)
@@ -66,7 +74,7 @@ void smtp_recognise(struct smtp *s, const struct smtp_command *c)
 }
 
 /* What belongs to one body or one line, and to no other state. */
-#define SMTP_PASSING (SMTP_ODD | SMTP_JUST_ODD | SMTP_SAID_SMUGGLING | SMTP_HELD_WHOLE | SMTP_DATA_LAST | SMTP_INSIDE)
+#define SMTP_PASSING (SMTP_ODD | SMTP_JUST_ODD | SMTP_SAID_SMUGGLING | SMTP_HELD_WHOLE | SMTP_DATA_LAST)
 
 void smtp_become_unsure(struct smtp *s, enum smtp_belief belief)
 {
@@ -102,6 +110,7 @@ void smtp_begin_body(struct smtp *s)
     s->body = SMTP_BODY_CRLF;
     if (s->scanned > 0)
         smtp_set(s, SMTP_CLIENT_FIRST); /* the line that wasn't complete is text now: before the next reply (D4) */
+    s->scanned = s->searched = s->said = 0;
 }
 
 void smtp_await_tls(struct smtp *s)
@@ -162,7 +171,7 @@ void smtp_gap(struct smtp *s, enum role from)
     smtp_become_unsure(s, text ? SMTP_IS_TEXT : SMTP_MAY_BE_ANYTHING);
     if (chunk)
         smtp_set(s, SMTP_ANYWHERE);
-    s->scanned = s->searched = s->held = s->passed = s->said = 0;
+    s->scanned = s->searched = s->held = s->held_line = s->passed = s->said = 0;
     s->body = SMTP_BODY_BREAK;
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT | SMTP_CLIENT_SPOKE);
 }

@@ -107,6 +107,7 @@ struct smtp {
     uint32_t searched;       /* bytes of the front line in which a RCPT was looked for that begins anywhere */
     uint32_t passed;         /* bytes of an over-long client line that were taken already */
     uint32_t held;           /* bytes at the front of the client's side that were judged under one reading */
+    uint32_t held_line;      /* of these: before the line that an LF ends */
     uint32_t rcpt_replies;   /* ordinal of the RCPT whose reply comes next */
     uint16_t taken_rcpts;    /* LMTP: recipients of this message (RFC 2033 4.2) */
     uint16_t pending_count[SMTP_PENDING_MAX];

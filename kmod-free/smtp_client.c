@@ -77,21 +77,25 @@ struct command_line {
     struct bytes whole; /* with its end */
     struct smtp_command cmd;
     size_t end; /* in *c->in */
-    bool bare_lf;
+    enum smtp_ending ending;
     bool counts; /* a RCPT with something behind it, or a MAIL: "MAIL FROM:" alone is the null sender somewhere */
 };
 
-/* BDAT where it is known what it does; the rest waits for its reply. */
+/*
+ * BDAT where it is known what it does; the rest waits for its reply. Where CR ends a line, what follows the first one
+ * counts among the octets already: as many of their end are looked at.
+ */
 static void begin_chunk(struct smtp *s, const struct command_line *l, enum smtp_pending *kind)
 {
-    uint64_t octets;
+    uint64_t octets, early = l->ending == SMTP_ENDS_CRCRLF ? l->whole.len - l->text.len - 1 : 0;
     bool last;
-    if (l->bare_lf || s->client == SMTP_AT_PROMPT || !smtp_bdat_read(l->cmd.argument, &octets, &last))
+    if (l->ending == SMTP_ENDS_LF || l->ending == SMTP_ENDS_CR || s->client == SMTP_AT_PROMPT ||
+        !smtp_bdat_read(l->cmd.argument, &octets, &last))
         *kind = SMTP_PENDING_BDAT_ODD;
     if (*kind == SMTP_PENDING_BDAT_ODD)
         return;
     if (s->facts.chunking_offered) {
-        s->chunk_left = octets;
+        s->chunk_left = octets > early ? octets - early : 0;
         s->client = SMTP_IN_CHUNK;
         if (s->pending_used > 0)
             smtp_set(s, SMTP_UNSETTLED);
@@ -106,11 +110,9 @@ static void begin_chunk(struct smtp *s, const struct command_line *l, enum smtp_
 static void await_reply(struct smtp *s, const struct command_line *l)
 {
     enum smtp_pending kind = smtp_pending_of(&l->cmd);
-    bool prompt = s->client == SMTP_AT_PROMPT;
+    bool prompt = s->client == SMTP_AT_PROMPT, lf = l->ending == SMTP_ENDS_LF;
     bool own = kind == SMTP_PENDING_DATA || kind == SMTP_PENDING_STARTTLS || kind == SMTP_PENDING_HELO ||
                kind == SMTP_PENDING_LHLO;
-    if (prompt && l->counts && kind == SMTP_PENDING_RCPT)
-        smtp_pending_push(s, SMTP_PENDING_RCPT_UNSURE);
     if (l->cmd.verb == SMTP_VERB_BDAT)
         begin_chunk(s, l, &kind);
     else if (prompt && !(own && l->cmd.formed))
@@ -124,17 +126,19 @@ static void await_reply(struct smtp *s, const struct command_line *l)
         smtp_set(s, SMTP_ANYWHERE);
     if (kind == SMTP_PENDING_AUTH)
         s->facts.auth_used = true;
-    smtp_pending_push(s, kind);
+    if (kind != SMTP_PENDING_RCPT) /* else it is there already: see said_rcpt */
+        smtp_pending_push(s, kind);
     if (prompt || holds_back(s, kind))
         smtp_set(s, SMTP_BARRIER);
-    bool lf = l->bare_lf && !smtp_is(s, SMTP_LF_SERVER);
-    smtp_set(s, lf ? SMTP_IN_DOUBT | SMTP_DOUBT_LF : l->cmd.verb == SMTP_VERB_NONE ? SMTP_IN_DOUBT : 0u);
+    bool doubt = lf && !smtp_is(s, SMTP_LF_SERVER);
+    bool another = l->cmd.verb == SMTP_VERB_NONE || l->ending == SMTP_ENDS_CRCRLF;
+    smtp_set(s, doubt ? SMTP_IN_DOUBT | SMTP_DOUBT_LF : another ? SMTP_IN_DOUBT : 0u);
     smtp_clear(s, SMTP_DATA_LAST | SMTP_SAID_INJECTION | SMTP_QUIT_LAST);
-    if (kind == SMTP_PENDING_QUIT && l->cmd.formed && l->cmd.argument.len == 0 && !l->bare_lf)
+    if (kind == SMTP_PENDING_QUIT && l->cmd.formed && l->cmd.argument.len == 0 && l->ending == SMTP_ENDS_CRLF)
         smtp_set(s, SMTP_QUIT_LAST);
     if (kind == SMTP_PENDING_DATA) {
         smtp_clear(s, SMTP_LF_CLIENT);
-        smtp_set(s, SMTP_DATA_LAST | (l->bare_lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
+        smtp_set(s, SMTP_DATA_LAST | (lf ? (uint32_t)SMTP_LF_CLIENT : 0u));
     }
     if (l->cmd.verb == SMTP_VERB_BDAT && kind != SMTP_PENDING_BDAT_ODD && !s->facts.chunking_offered)
         smtp_become_unsure(s, SMTP_IS_TEXT);
@@ -147,40 +151,65 @@ static bool is_cut(const struct command_line *l, bool prompt)
     return l->whole.len > (l->counts ? SMTP_SHORT_PATH : auth ? SMTP_SHORT_AUTH : SMTP_SHORT_LINE);
 }
 
-static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line *l)
+/* The RCPT itself. */
+static enum smtp_turn said_rcpt(struct smtp_call *c, const struct command_line *l)
 {
     struct smtp *s = c->s;
-    bool prompt = s->client == SMTP_AT_PROMPT, cut = is_cut(l, prompt);
-    bool rcpt = l->counts && l->cmd.verb == SMTP_VERB_RCPT;
+    bool prompt = s->client == SMTP_AT_PROMPT;
+    s->said |= SMTP_SAID_EARLY;
+    smtp_recognise(s, &l->cmd);
+    smtp_pending_push(s, prompt ? SMTP_PENDING_RCPT_UNSURE : SMTP_PENDING_RCPT);
+    enum smtp_turn t = smtp_saw_rcpt(c, prompt, l->cmd.argument);
+    if (!prompt && s->held == 0 && l->ending == SMTP_ENDS_CRLF)
+        c->ev->line = l->whole;
+    return t;
+}
+
+/* What is said of a line before anything is done about it; the RCPT last. SMTP_TURN_MORE: nothing (more). */
+static enum smtp_turn said_of(struct smtp_call *c, const struct command_line *l)
+{
+    struct smtp *s = c->s;
+    bool prompt = s->client == SMTP_AT_PROMPT, rcpt = l->counts && l->cmd.verb == SMTP_VERB_RCPT;
     if (l->counts && smtp_line_dirty(l->text) && !(s->said & SMTP_SAID_MALFORMED)) {
         s->said |= SMTP_SAID_MALFORMED;
         return smtp_trouble(c, SMTP_MALFORMED, prompt, l->text);
     }
-    enum smtp_turn inside = smtp_inside(c, l->text, false, &l->cmd);
-    if (inside == SMTP_TURN_MORE && rcpt)
-        inside = smtp_cut(c, l->text, &l->cmd);
-    if (inside != SMTP_TURN_MORE)
-        return inside;
+    enum smtp_turn t = smtp_inside(c, l->text, false, &l->cmd);
+    if (t == SMTP_TURN_MORE && rcpt)
+        t = smtp_cut(c, l->text, &l->cmd);
+    if (t == SMTP_TURN_MORE && rcpt && !(s->said & SMTP_SAID_EARLY))
+        t = said_rcpt(c, l);
+    if (t == SMTP_TURN_MORE && l->counts && l->ending == SMTP_ENDS_CR && !(s->said & SMTP_SAID_MALFORMED)) {
+        s->said |= SMTP_SAID_MALFORMED;
+        t = smtp_trouble(c, SMTP_MALFORMED, prompt, l->whole);
+    }
+    return t;
+}
+
+static enum smtp_turn judge_line(struct smtp_call *c, const struct command_line *l)
+{
+    struct smtp *s = c->s;
+    bool prompt = s->client == SMTP_AT_PROMPT;
+    enum smtp_turn t = said_of(c, l);
+    if (t != SMTP_TURN_MORE)
+        return t;
+    bool one = !is_cut(l, prompt) && l->ending != SMTP_ENDS_CR;
     smtp_recognise(s, &l->cmd);
     if (l->cmd.verb != SMTP_VERB_NONE && !prompt)
         s->facts.commands++;
     await_reply(s, l);
-    enum smtp_turn t = SMTP_TURN_AGAIN;
-    if (rcpt) {
-        t = smtp_saw_rcpt(c, prompt, l->cmd.argument);
-        if (!prompt && s->held == 0 && smtp_line_ending(l->whole) == SMTP_ENDS_CRLF)
-            c->ev->line = l->whole;
-    } else if (l->counts) {
+    t = SMTP_TURN_AGAIN;
+    if (l->counts && l->cmd.verb == SMTP_VERB_MAIL) {
         t = smtp_saw_mail(c, prompt, l->cmd.argument);
     } else if (!prompt && (l->cmd.verb == SMTP_VERB_HELO || l->cmd.verb == SMTP_VERB_LHLO)) {
         *c->ev = (struct smtp_event){.kind = SMTP_SAW_HELO, .text = l->cmd.argument};
         t = SMTP_TURN_EVENT;
     }
-    if (cut)
+    if (!one)
         smtp_lose_trust(s, smtp_is(s, SMTP_DATA_LAST)      ? SMTP_BEHIND_DATA
                            : l->cmd.verb == SMTP_VERB_BDAT ? SMTP_MAY_BE_ANYTHING
                                                            : SMTP_IS_COMMAND);
-    smtp_held_or_taken(c, l->end, l->bare_lf, !prompt && l->cmd.verb == SMTP_VERB_RCPT && smtp_address_open(&l->cmd));
+    smtp_held_or_taken(c, l->end, l->ending, &l->cmd);
     return t;
 }
 
@@ -202,17 +231,25 @@ static bool names_client(const struct smtp *s, struct bytes text)
            (bytes_begin_nocase(text, bytes_str("PROXY TCP")) || bytes_begin_nocase(text, bytes_str("PROXY UNKNOWN")));
 }
 
-static enum smtp_turn command_line(struct smtp_call *c, size_t end)
+static void read_line(const struct smtp_call *c, size_t end, bool whole, struct command_line *l)
+{
+    const struct smtp *s = c->s;
+    struct bytes line = bytes_first(bytes_from(*c->in, s->held), end - s->held);
+    *l = (struct command_line){.text = smtp_line_text(line), .whole = line, .end = end, .ending = SMTP_ENDS_NOT};
+    if (whole)
+        l->ending = smtp_line_ending(line);
+    smtp_command_read(l->text, &l->cmd);
+    if (l->cmd.verb == SMTP_VERB_MAIL || l->cmd.verb == SMTP_VERB_RCPT)
+        l->counts = s->client == SMTP_AT_PROMPT
+                        ? smtp_command_stands_out(&l->cmd)
+                        : !blank(l->cmd.argument) || (l->cmd.verb == SMTP_VERB_MAIL && l->cmd.formed);
+}
+
+static enum smtp_turn command_line(struct smtp_call *c, size_t end, bool whole)
 {
     struct smtp *s = c->s;
-    struct bytes line = bytes_first(bytes_from(*c->in, s->held), end - s->held);
-    struct command_line l = {
-        .text = smtp_line_text(line), .whole = line, .end = end, .bare_lf = smtp_line_ending(line) == SMTP_ENDS_LF};
-    smtp_command_read(l.text, &l.cmd);
-    if (l.cmd.verb == SMTP_VERB_MAIL || l.cmd.verb == SMTP_VERB_RCPT)
-        l.counts = s->client == SMTP_AT_PROMPT
-                       ? smtp_command_stands_out(&l.cmd)
-                       : !blank(l.cmd.argument) || (l.cmd.verb == SMTP_VERB_MAIL && l.cmd.formed);
+    struct command_line l;
+    read_line(c, end, whole, &l);
     if (!smtp_is(s, SMTP_SERVER_SPOKE) && !smtp_is(s, SMTP_SERVER_DONE) && s->facts.commands == 0 &&
         smtp_looks_like_http(l.text)) {
         /*
@@ -269,9 +306,14 @@ static enum smtp_turn command_turn(struct smtp_call *c)
     bool whole = smtp_line_end(c, s->held, &end);
     if (whole ? end - s->held > c->cfg->line_max : left > c->cfg->line_max)
         return s->held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);
-    if (!whole && !c->fin)
-        return SMTP_TURN_MORE;
-    return command_line(c, whole ? end : c->in->len);
+    if (!whole && !c->fin) {
+        struct command_line l;
+        if (!smtp_line_early(c))
+            return SMTP_TURN_MORE;
+        read_line(c, c->in->len, false, &l);
+        return said_of(c, &l);
+    }
+    return command_line(c, whole ? end : c->in->len, whole);
 }
 
 static enum smtp_turn body_turn(struct smtp_call *c)
@@ -363,9 +405,12 @@ enum smtp_turn smtp_client_turn(struct smtp_call *c)
     smtp_clear(s, SMTP_CLIENT_FIRST | SMTP_CLIENT_WAITS);
     if (smtp_is(s, SMTP_LONG))
         return smtp_long_turn(c);
+    if (smtp_held_line_due(c))
+        return smtp_held_line(c);
     if (s->held > 0 && smtp_is(s, SMTP_HELD_WHOLE))
         return smtp_held_whole(c);
-    bool may_hold = (s->client == SMTP_AT_COMMAND || s->client == SMTP_UNSURE) && !smtp_is(s, SMTP_LF_SERVER);
+    bool may_hold = (s->client == SMTP_AT_COMMAND || s->client == SMTP_UNSURE) &&
+                    (!smtp_is(s, SMTP_LF_SERVER) || smtp_is(s, SMTP_HELD_CR));
     if (s->held > 0 && !may_hold)
         return smtp_held_drop(c);
     switch ((enum smtp_client_state)s->client) {

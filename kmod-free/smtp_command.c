@@ -35,9 +35,14 @@ static bool has(struct bytes b, uint8_t c)
 
 enum smtp_ending smtp_line_ending(struct bytes line)
 {
-    if (line.len == 0 || line.at[line.len - 1] != '\n')
-        return SMTP_ENDS_NOT;
-    return line.len > 1 && line.at[line.len - 2] == '\r' ? SMTP_ENDS_CRLF : SMTP_ENDS_LF;
+    size_t n = line.len;
+    bool lf = n > 0 && line.at[n - 1] == '\n';
+    n -= lf ? 1 : 0;
+    if (n == 0 || line.at[n - 1] != '\r')
+        return lf ? SMTP_ENDS_LF : SMTP_ENDS_NOT;
+    if (!lf)
+        return SMTP_ENDS_CR;
+    return n > 1 && line.at[n - 2] == '\r' ? SMTP_ENDS_CRCRLF : SMTP_ENDS_CRLF;
 }
 
 struct bytes smtp_line_text(struct bytes line)

@@ -46,10 +46,12 @@ RW_CHECK bool smtp_command_stands_out(const struct smtp_command *c);
 enum smtp_ending {
     SMTP_ENDS_NOT = 1, /* it stands last, and without an end */
     SMTP_ENDS_LF,      /* LF alone */
+    SMTP_ENDS_CR,      /* CR alone, or several */
     SMTP_ENDS_CRLF,
+    SMTP_ENDS_CRCRLF, /* several CRs and LF */
 };
 enum smtp_ending smtp_line_ending(struct bytes line);
-/* The line without the LF and the CRs before it. */
+/* The line without the LF and the CRs at its end. */
 struct bytes smtp_line_text(struct bytes line);
 /* NUL, or a CR that doesn't belong to the line's end. */
 RW_CHECK bool smtp_line_dirty(struct bytes text);

@@ -54,9 +54,9 @@ enum smtp_flag {
     SMTP_CHUNKING_UNKNOWN = 1 << 20, /* the EHLO reply was not seen */
     SMTP_CLIENT_FIRST = 1 << 21,     /* the client's side may go on: its bytes come before further replies */
     SMTP_CLIENT_WAITS = 1 << 22,     /* it was told to: there are bytes */
-    SMTP_INSIDE = 1 << 27,           /* unsure, and the last line ended where another reading is in the middle of one */
+    SMTP_HELD_CR = 1 << 27,          /* a CR alone is in the line that an LF ends, at the end of the held bytes */
     SMTP_ANYWHERE = 1 << 26,         /* octets were sent whose end isn't known: a command may begin inside a line */
-    SMTP_IN_DOUBT = 1 << 24,         /* does the last line get a reply of its own? It is empty, or ended with LF */
+    SMTP_IN_DOUBT = 1 << 24,         /* does the last line get one reply? It is empty, or ended with LF, or CR CR LF */
     SMTP_DOUBT_LF = 1 << 25,         /* the latter */
     SMTP_TLS_UNSURE = 1 << 28,       /* at SMTP_AT_TLS, and unsure before that */
     SMTP_QUIT_LAST = 1 << 29,        /* the last line of the client was QUIT and nothing else */
@@ -69,6 +69,7 @@ enum smtp_said {
     SMTP_SAID_RCPT =
         1 << 1, /* the line is a RCPT itself: another one far behind it is no second recipient of anybody's */
     SMTP_SAID_CUT = 1 << 2,     /* the RCPT as Postfix has it, which is too long for it */
+    SMTP_SAID_EARLY = 1 << 3,   /* the RCPT itself, when its CR was there and not what follows */
     SMTP_SAID_INSIDE = 1 << 4,  /* a RCPT inside the line; each further one counts as much again */
     SMTP_SAID_CROWDED = 1 << 7, /* there were too many: none is looked for any more */
 };
@@ -185,21 +186,25 @@ enum smtp_turn smtp_saw_mail(struct smtp_call *c, bool suspect, struct bytes arg
 /* n bytes of the client's side are done with. */
 void smtp_take(struct smtp_call *c, size_t n);
 /*
- * Where the client's next line ends, counted from *in's first byte, its LF included.
- * false: not there yet. Remembers what was searched; `skip` bytes at the front are
+ * Where the client's next line ends, counted from *in's first byte: behind an LF, or a CR
+ * that no LF follows. false: not there yet. Remembers what was searched; `skip` bytes at the front are
  * held and not part of the line.
  */
 RW_CHECK bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end);
 
-/* smtp_held.c: lines that ended with LF alone, and are part of a longer one for some servers. */
+/* Has all of it come but, perhaps, an LF? */
+RW_CHECK bool smtp_line_early(const struct smtp_call *c);
+
+/* smtp_held.c: lines that ended with LF or CR alone, and are part of a longer one for some servers. */
 enum smtp_turn smtp_held_drop(struct smtp_call *c);
+/* Is the line that an LF ends complete, and holds it CRs alone? */
+RW_CHECK bool smtp_held_line_due(const struct smtp_call *c);
+/* Then: judges it. */
+enum smtp_turn smtp_held_line(struct smtp_call *c);
 /* The bytes are complete: judges them as one line. */
 enum smtp_turn smtp_held_whole(struct smtp_call *c);
-/*
- * The line that ends at `end` was judged: takes it, or holds it. goes_on: it ended without
- * CR and LF; open: a RCPT whose address wasn't complete.
- */
-void smtp_held_or_taken(struct smtp_call *c, size_t end, bool goes_on, bool open);
+/* The line that ends at `end` was judged: takes it, or holds it. */
+void smtp_held_or_taken(struct smtp_call *c, size_t end, enum smtp_ending ending, const struct smtp_command *cmd);
 
 void smtp_become_unsure(struct smtp *s, enum smtp_belief belief);
 /* For good. */

@@ -115,7 +115,7 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
     } else if (s->belief == SMTP_BEHIND_DATA) {
         s->belief = counts ? SMTP_IS_COMMAND : SMTP_IS_TEXT;
     }
-    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD | SMTP_INSIDE | SMTP_SAID_INJECTION);
+    smtp_clear(s, SMTP_DATA_LAST | SMTP_JUST_ODD | SMTP_SAID_INJECTION);
     smtp_set(s, SMTP_LONG | SMTP_CLIENT_SPOKE);
     if (cmd->verb == SMTP_VERB_BDAT || cmd->verb == SMTP_VERB_XEXCH50)
         smtp_set(s, SMTP_ANYWHERE);
@@ -173,6 +173,8 @@ static enum smtp_turn end_long(struct smtp_call *c, size_t end)
     smtp_clear(s, SMTP_LONG | SMTP_LONG_RCPT);
     if (s->client == SMTP_UNSURE)
         s->body = ending == SMTP_ENDS_CRLF ? SMTP_BODY_CRLF : SMTP_BODY_BREAK;
+    else if (ending == SMTP_ENDS_CR || ending == SMTP_ENDS_CRCRLF)
+        smtp_lose_trust(s, SMTP_IS_COMMAND);
     else if (ending == SMTP_ENDS_LF && !smtp_is(s, SMTP_LF_SERVER))
         smtp_set(s, SMTP_IN_DOUBT | SMTP_DOUBT_LF);
     return SMTP_TURN_AGAIN;

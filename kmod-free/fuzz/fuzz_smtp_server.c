@@ -38,14 +38,15 @@ enum habit {                         /* what real servers differ in */
              SLOPPY_DATA = 1 << 12,        /* "DATA x" will do */
              REFUSED_CHUNKS_RUN = 1 << 13, /* without CHUNKING offered: octets are commands */
              QUITS_NEVER = 1 << 14,
+             CR_ENDS_LINES = 1 << 15, /* alone or with an LF behind it; and so does LF */
 };
 
 struct server {
     unsigned habits;
     enum { COMMAND, BODY, CHUNK, PROMPT, ELSEWHERE } state;
     uint8_t line[ROOM], reply[ROOM];
-    size_t len, replies, told; /* told: bytes of reply[] that the dialogue has */
-    bool mail, ehlo, too_big, last;
+    size_t len, replies, told;          /* told: bytes of reply[] that the dialogue has */
+    bool mail, ehlo, too_big, last, cr; /* cr: the last byte, and it ended a line */
     unsigned rcpts, prompts;
     uint64_t octets;
     size_t body;
@@ -284,11 +285,12 @@ static void body(uint8_t c)
     }
     if (s->len < ROOM)
         s->line[s->len++] = c;
-    if (c != '\n')
+    bool cr = has(CR_ENDS_LINES) && c == '\r';
+    if (c != '\n' && !cr)
         return;
     bool crlf = s->len > 1 && s->line[s->len - 2] == '\r';
     size_t len = s->len - 1;
-    if (has(ODD_ENDS)) {
+    if (has(ODD_ENDS) || has(CR_ENDS_LINES)) {
         while (len > 0 && s->line[len - 1] == '\r')
             len--;
         bool ends = len == 1 && s->line[0] == '.';
@@ -310,6 +312,10 @@ static void server_gets(uint8_t c)
     struct server *s = &w.server;
     if (s->state == ELSEWHERE)
         return;
+    bool skip = s->cr && c == '\n';
+    s->cr = has(CR_ENDS_LINES) && c == '\r' && s->state != CHUNK;
+    if (skip)
+        return;
     if (s->state == BODY) {
         body(c);
         return;
@@ -323,7 +329,7 @@ static void server_gets(uint8_t c)
         return;
     s->line[s->len++] = c;
     bool cr = s->len > 1 && s->line[s->len - 2] == '\r';
-    if (c != '\n' || (!has(LF_ENDS_LINES) && !cr))
+    if (has(CR_ENDS_LINES) ? c != '\n' && c != '\r' : c != '\n' || (!has(LF_ENDS_LINES) && !cr))
         return;
     size_t len = s->len - 1;
     while (len > 0 && s->line[len - 1] == '\r')

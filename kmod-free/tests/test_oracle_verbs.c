@@ -130,6 +130,14 @@ static struct tally *tally_of(struct tally *t, const char *category)
     return t;
 }
 
+static bool has_bare_cr(const char *raw)
+{
+    for (const char *cr = strstr(raw, "\\r"); cr != NULL; cr = strstr(cr + 2, "\\r"))
+        if (strncmp(cr + 2, "\\n", 2) != 0)
+            return true;
+    return false;
+}
+
 static void judge_row(struct play *p, const struct oracle *o, size_t row, struct domain_set *local, struct tally *t)
 {
     const char *want = oracle_cell(o, row, "must_be_treated_as"), *id = oracle_cell(o, row, "id");
@@ -144,9 +152,9 @@ static void judge_row(struct play *p, const struct oracle *o, size_t row, struct
             not_read |= seen.rcpts == 0;
             missed |= seen.rcpts > 0 && !seen.external;
         }
-        /* IMCEA: only Exchange unfolds that, and it is not among the ten */
+        /* IMCEA: only Exchange unfolds that, and it is not among the ten; nor is one for which CR ends a line */
         if (strcmp(want, "LOCAL") == 0 && oracle_lists(inside, oracle_servers[i]) &&
-            strstr(oracle_cell(o, row, "raw"), "IMCEA") == NULL)
+            strstr(oracle_cell(o, row, "raw"), "IMCEA") == NULL && !has_bare_cr(oracle_cell(o, row, "raw")))
             wrong |= seen.external;
     }
     t->not_read += not_read;

@@ -109,10 +109,10 @@ static void test_transaction_order(void **state)
 static void test_union_of_grammars(void **state)
 {
     (void)state;
-    PLAY(GREETING MAIL "C: rcpt to:<a>\nC:  RCPT TO:<b>\nc: \\rRCPT TO:<c>\\r\\n\nc: \\x0bRCPT TO:<d>\\r\\n\n"
+    PLAY(GREETING MAIL "C: rcpt to:<a>\nC:  RCPT TO:<b>\nC: \x0cRCPT TO:<c>\nc: \\x0bRCPT TO:<d>\\r\\n\n"
                        "C: RCPT\\tTO:<e>\nC: RCPTTO:<f>\nC: RCPT CC:<g>\nC: RCPT-TO:<h>\nC: RCPT TO \\t : \\t<i>\n"
                        "C: RCPTX TO:<j>\nC: RCPT user@k\nC: RCPT TO:\\xff<l>\nc: RCPT TO:<m>\\r\\r\\n\n",
-         HELO SAW_MAIL "rcpt 0 <a>\nrcpt 1 <b>\nmalformed\nrcpt 2 <c>\nrcpt 3 <d>\nrcpt 4 <e>\nrcpt 5 <f>\nrcpt 6  "
+         HELO SAW_MAIL "rcpt 0 <a>\nrcpt 1 <b>\nrcpt 2 <c>\nrcpt 3 <d>\nrcpt 4 <e>\nrcpt 5 <f>\nrcpt 6  "
                        "CC:<g>\nrcpt 7 -TO:<h>\n"
                        "rcpt 8  \\x09<i>\nrcpt 9 X TO:<j>\nrcpt 10  user@k\nrcpt 11 \\xff<l>\nrcpt 12 <m>\n");
     /* no RCPT on any server */
@@ -128,9 +128,22 @@ static void test_line_ends(void **state)
     PLAY("S: 220 x\nc: EHLO c.example\\n\nS: 250 x\nc: MAIL FROM:<a>\\nRCPT TO:<b>\\nRCPT TO:<c>\\r\\n\n"
          "S: 250 ok\nS: 250 ok\nS: 250 ok\n",
          HELO "mail <a>\nrcpt 0 <b>\nrcpt 1 <c>\nreply 0 250\nreply 1 250\n");
-    /* a bare CR doesn't, on any server; but it is odd enough to be told */
+    /* so does CR alone, on few; with the first of these, and without: see smtp_held.c */
     PLAY(GREETING "c: RCPT TO:<a>\\rRCPT TO:<b>\\r\\n\nS: 250 ok\n",
-         HELO "malformed\nrcpt 0 <a>\\x0dRCPT TO:<b>\nreply 0 250\n");
+         HELO "rcpt 0 <a>\nmalformed\nrcpt 1 <b>\nrcpt? 2 <a>\\x0dRCPT TO:<b>\nreply 0 250\n");
+    PLAY(GREETING "c: \\rRCPT TO:<c>\\r\\n\n", HELO "rcpt 0 <c>\n");
+    PLAY(GREETING "c: NOOP\\rRCPT TO:<c>\\r\\n\n", HELO "rcpt 0 <c>\n");
+    PLAY(GREETING "c: RCPT\\rTO:<a>\\r\\rfoo\\nbar\\r\\n\n",
+         HELO "rcpt? 0 <a>\\x0d\\x0dfoo\nrcpt? 1 <a>\\x0d\\x0dfoo\\x0abar\n");
+    /* never an LF: judged while the line is under way, once */
+    PLAY("S: 220 x\nc: EHLO c.example\\r\nS: 250 x\nc: MAIL FROM:<a>\\r\nS: 250 x\nc: RCPT TO:<b>\\r\nS: 250 x\n"
+         "c: DATA\\r\nS: 354 x\nc: x\\r.\\r\nS: 250 x\nc: RCPT TO:<c>\\r\nS: 250 x\nc: RSET\\r\nS: 250 x\n",
+         NULL);
+    /* CR CR LF is one end for most; who takes it for two answers twice, and counts octets from the second one on */
+    PLAY(GREETING "c: MAIL FROM:<a>\\r\\r\\n\nS: 250 x\nc: RCPT TO:<b>\\r\\r\\n\nS: 250 x\nc: DATA\\r\\r\\n\nS: 354 x\n"
+                  "C: RCPT TO:<x>\nC: .\nS: 250 ok\n",
+         HELO "mail <a>\nrcpt 0 <b>\nreply 0 250\nmessage\n");
+    PLAY(CHUNKING MAIL RCPT "c: BDAT 5 LAST\\r\\r\\na\\r\\nRCPT TO:<b>\\r\\n\n", HELO SAW_MAIL SAW_RCPT "rcpt 1 <b>\n");
     PLAY(GREETING "c: MAIL FROM:<a>\\x00\\r\\n\nS: 250 ok\nc: RCPT TO:<a>\\x00<b>\\r\\n\nS: 250 ok\n",
          HELO "malformed\nmail <a>\\x00\nmalformed\nrcpt 0 <a>\\x00<b>\nreply 0 250\n");
     /* empty lines, most servers answer them */
@@ -529,7 +542,7 @@ static void test_midstream(void **state)
 static void test_d3_odd_end_inside_a_rcpt(void **state)
 {
     (void)state;
-    PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r<a>\\r\\n\nS: 250 ok\n", "malformed?\nrcpt? 0 \\x0d.\\x0d<a>\nreply 0 250\n");
+    PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r<a>\\r\\n\nS: 250 ok\n", "rcpt? 0 \\x0d.\\x0d<a>\n");
     PLAY_MIDSTREAM("c: RCPT TO:\\r.\\r\\r.\\r<a>\\n\n", NULL);
 }
 
