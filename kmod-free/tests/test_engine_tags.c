@@ -155,7 +155,8 @@ static void authenticated(void **state)
     expect(EXEMPT, BEGIN "C: AUTH LOGIN\nS: 334 x\nC: *\nS: 501 no\n" RELAY, RELAYED "session auth\n", VERDICT_RESET);
     /* an exemption for recipients, and for nothing else */
     expect(EXEMPT, BEGIN LOGIN RELAY "C: RCPT TO:<v\r@local.example>\nS: 250 ok\n",
-           "rcpt external accept\nalert malformed bare-cr reset\nrcpt accept\nsession auth succeeded\n", VERDICT_RESET);
+           "rcpt external accept\nrcpt accept\nalert malformed bare-cr reset\nrcpt accept\nsession auth succeeded\n",
+           VERDICT_RESET);
 }
 
 #define LONG "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
