@@ -134,6 +134,9 @@ struct verdict {
                              server's FIN need to be fed, and no byte of the client's is let through (GUARD) */
     bool ban;             /* RESET, DROP: the client is to be banned. DROP: the packet may only carry the ban to the
                              firewall, disarmed (rewrite_reset with `onward`) */
+    struct mono held_until; /* DROP: not 0 where it is dropped only because DNS blocklists have not answered for `flow` yet: until
+                               then a front end may keep the packet back, and feed it again when engine_tell was called for the flow */
+    uint32_t flow;          /* the same that was asked about */
 };
 
 /* Whatever flow it is for: one that is over is passed over. Between two frames. */

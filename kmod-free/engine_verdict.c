@@ -60,6 +60,10 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
             }
         }
         limit = seq_earlier(limit, barrier);
+        if (s->dnsbl_waits) {
+            v->held_until = mono_add(s->held_since, e->cfg.dnsbl_wait_ns);
+            v->flow = flow;
+        }
     }
     if (from == ROLE_CLIENT && session_over(s) && p->wire_len > 0)
         limit = seq_earlier(limit, s->quit);

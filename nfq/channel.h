@@ -37,6 +37,7 @@ struct worker_counters {
     uint64_t condemned_again;                   /* V4 */
     uint64_t accepted, dropped, clipped, rewritten, resets, unset, not_written;
     uint64_t batches, sends, overruns, verdict_errors;
+    uint64_t parked; /* of them that waited in the queue for a DNS blocklist's answer, before they got their verdict */
     uint64_t close_requests, lost_events, lost_messages;
 };
 

@@ -31,6 +31,7 @@ static void each_of_worker(const struct walk *w, const struct worker_counters *c
     w->take(w->ctx, "", "sends", c->sends);
     w->take(w->ctx, "", "overruns", c->overruns);
     w->take(w->ctx, "", "verdict_errors", c->verdict_errors);
+    w->take(w->ctx, "", "parked", c->parked);
     w->take(w->ctx, "", "close_requests", c->close_requests);
     w->take(w->ctx, "", "lost_events", c->lost_events);
     w->take(w->ctx, "", "lost_messages", c->lost_messages);

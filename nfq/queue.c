@@ -10,6 +10,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -248,6 +249,12 @@ int queue_receive(struct queue *q, bool no_wait)
     if (n >= 0)
         return n;
     return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
+void queue_wait(const struct queue *q, int fd, int most_ms)
+{
+    struct pollfd fds[2] = {{.fd = mnl_socket_get_fd(q->socket), .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    (void)poll(fds, 2, most_ms); /* whatever it says, the caller looks for himself */
 }
 
 struct bytes queue_datagram(const struct queue *q, size_t i)

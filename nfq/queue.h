@@ -60,6 +60,8 @@ void queue_close(struct queue *);
  * signal), or -errno; -ENOBUFS isn't fatal. no_wait: only what is there already.
  */
 RW_CHECK int queue_receive(struct queue *, bool no_wait);
+/* Until a packet is there, or something on fd, or most_ms are over. fd -1: nothing else. */
+void queue_wait(const struct queue *, int fd, int most_ms);
 /* The i-th datagram of the last queue_receive; empty if it didn't come from the kernel. */
 struct bytes queue_datagram(const struct queue *, size_t i);
 /*

@@ -31,13 +31,18 @@ static void end(struct outbox *out, const struct nlmsghdr *head)
     assert(out->used <= out->room);
 }
 
-/* This packet is the next to get a verdict. */
+/* This packet is the next to get a verdict, or the next whose turn comes later. */
 static void follow(struct outbox *out, uint16_t queue, uint32_t id)
 {
+    if (out->late) { /* its turn was before; and the next ones don't go on from here */
+        out->late = false;
+        out->plain = NULL;
+        return;
+    }
     bool in_row = id == out->last + 1;
     out->row = in_row ? out->row + 1 : 0;
     out->sure = out->sure && in_row;
-    if (!out->sure && out->row >= OUTBOX_ROW) {
+    if (!out->sure && out->row >= OUTBOX_ROW && out->later == 0) {
         struct nlmsghdr *head = put_message(out, NFQNL_MSG_VERDICT_BATCH, queue, out->last, out->unseen);
         head->nlmsg_seq = UNSEEN_SEQ;
         end(out, head);
@@ -64,7 +69,7 @@ void verdict_put_plain(struct outbox *out, uint16_t queue, uint32_t id, int nf_v
 {
     assert(!outbox_full(out));
     follow(out, queue, id);
-    if (out->sure && out->plain != NULL && verdict_of(out->plain)->verdict == htonl((uint32_t)nf_verdict)) {
+    if (out->sure && out->later == 0 && out->plain != NULL && verdict_of(out->plain)->verdict == htonl((uint32_t)nf_verdict)) {
         out->plain->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH;
         verdict_of(out->plain)->id = htonl(id);
         return;
@@ -72,6 +77,20 @@ void verdict_put_plain(struct outbox *out, uint16_t queue, uint32_t id, int nf_v
     struct nlmsghdr *head = put_message(out, NFQNL_MSG_VERDICT, queue, id, nf_verdict);
     end(out, head);
     out->plain = head;
+}
+
+void verdict_later(struct outbox *out, uint16_t queue, uint32_t id)
+{
+    assert(!outbox_full(out));
+    follow(out, queue, id);
+    out->later++;
+}
+
+void verdict_late(struct outbox *out)
+{
+    assert(out->later > 0 && !out->late);
+    out->later--;
+    out->late = true;
 }
 
 bool verdict_none_unseen(struct bytes message)

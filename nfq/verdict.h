@@ -7,7 +7,7 @@
  * up to that id: so it may be used only where each packet before the row has its verdict. The kernel counts the packets
  * that it gives out. After a number that is missing (a message that got lost or can't be read: its packet may wait in
  * the kernel still), each packet has a message of its own, until there were OUTBOX_ROW in a row; then the `unseen` verdict
- * is given to all that may be left before them. Only bits inside the mark mask ever change, and only
+ * is given to all that may be left before them. The same while some packet waits for a later verdict (parking.h). Only bits inside the mark mask ever change, and only
  * in a packet that we turn into a RST, or that belongs to a session that is over (V3). A RST goes back through its chain
  * (NF_REPEAT) with the condemned bit, the ban bit or both, already harmless: if the rules that should act
  * on the bit are missing, it comes to us again instead of leaving, and is dropped (V4).
@@ -27,6 +27,8 @@ struct outbox {
     uint32_t last, row;     /* the last id, and how many in a row came before it */
     bool sure;              /* every packet up to `last` has its verdict in here, or had it before */
     struct nlmsghdr *plain; /* the last message, if it is a plain verdict; else NULL */
+    uint32_t later;         /* packets up to `last` that wait for their verdict; while there are any, each message is for one */
+    bool late;              /* the next verdict is for one of them */
 };
 #define OUTBOX_ROW 64
 
@@ -61,6 +63,10 @@ enum verdict_done {
 
 /* NF_ACCEPT or NF_DROP and nothing else, for packets that never reach the engine. The outbox must not be full. */
 void verdict_put_plain(struct outbox *, uint16_t queue, uint32_t id, int nf_verdict);
+/* This packet, the next one, gets its verdict later. The outbox must not be full. */
+void verdict_later(struct outbox *, uint16_t queue, uint32_t id);
+/* The next verdict is for one of those. */
+void verdict_late(struct outbox *);
 /*
  * The engine's verdict on q; p is its packet as engine_packet() gives it, and
  * needed only for CLIP, REWRITE and RESET. scratch has room for 0xffff bytes. The outbox must not be full.

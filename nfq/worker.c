@@ -2,6 +2,7 @@
 #include "nfq/worker.h"
 
 #include "kmod-free/policy_pack.h"
+#include "nfq/parking.h"
 #include "nfq/sandbox.h"
 #include "nfq/verdict.h"
 
@@ -17,7 +18,8 @@
 
 /* A send of this size fits the system's default socket buffer; the longest message goes on top. */
 #define OUTBOX_BYTES  ((64 << 10) + VERDICT_MESSAGE_MAX)
-#define TICK_NS       (10 * NS_PER_MS)
+#define TICK_MS       10
+#define TICK_NS       (TICK_MS * NS_PER_MS)
 /* On SIGTERM: how long to go on answering what waits, and how long the last messages may wait for room. */
 #define ANSWERS_A_TURN 64
 /* No question is under way for longer (rules/config_keys.c: timeout). */
@@ -38,6 +40,7 @@ struct worker {
     size_t close_count;
     struct dnsbl_ask asked[QUEUE_BATCH]; /* likewise */
     size_t asked_count;
+    struct parking parked; /* packets that wait for such an answer */
     uint32_t awaited;    /* answers that may come */
     struct mono last_ask;
     struct worker_counters count;
@@ -111,19 +114,6 @@ static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct i
         return send_ask(w, &ask);
     w->asked[w->asked_count++] = ask;
     return true;
-}
-
-/* Before packets are judged: what they may have waited for. */
-static void take_answers(struct worker *w)
-{
-    static struct message m;
-    for (int i = 0; i < ANSWERS_A_TURN && w->awaited > 0 && channel_receive(w->setup->answers, &m) == 1; i++) {
-        w->awaited--;
-        if (m.kind == MESSAGE_TOLD)
-            engine_tell(w->engine, &m.is.told);
-    }
-    if (w->awaited > 0 && mono_before(mono_add(w->last_ask, ANSWERS_NS), w->now))
-        w->awaited = 0; /* dnsbl_service died over them */
 }
 
 /* All verdicts to the kernel, then all close requests to the supervisor, and all questions to dnsbl_service. */
@@ -207,7 +197,35 @@ static void count_done(struct worker *w, enum verdict_done done)
     }
 }
 
-static void judge(struct worker *w, struct queued *q)
+/* May it stay in the kernel's queue without a verdict, until an answer is there? */
+static bool park(struct worker *w, const struct verdict *v, struct bytes message)
+{
+    struct mono until = mono_add(w->now, PARKING_NS);
+    if (v->held_until.ns == 0 || v->kind != VERDICT_DROP)
+        return false;
+    if (mono_before(v->held_until, until))
+        until = v->held_until;
+    return parking_keep(&w->parked, v->flow, message, until);
+}
+
+/* message: what it was read from; empty: it has waited once, and has to get its verdict now. */
+static void judge_frame(struct worker *w, struct queued *q, struct bytes message)
+{
+    q->frame.at = w->now;
+    q->frame.wall = w->wall;
+    struct verdict v = engine_feed(w->engine, &q->frame);
+    if (message.len > 0 && park(w, &v, message)) {
+        w->count.parked++;
+        verdict_later(&w->out, q->queue, q->id);
+        return;
+    }
+    enum verdict_done done = verdict_put(&w->out, q, &v, engine_packet(w->engine), &w->marks, w->scratch);
+    count_done(w, done);
+    if (done == VERDICT_DONE_RESET && v.tell_sender)
+        ask_to_close(w, &v);
+}
+
+static void judge(struct worker *w, struct queued *q, struct bytes message)
 {
     w->count.gso += q->gso;
     w->count.csum_trusted += q->frame.csum == CSUM_TRUSTED;
@@ -227,13 +245,7 @@ static void judge(struct worker *w, struct queued *q)
             return;
         }
     }
-    q->frame.at = w->now;
-    q->frame.wall = w->wall;
-    struct verdict v = engine_feed(w->engine, &q->frame);
-    enum verdict_done done = verdict_put(&w->out, q, &v, engine_packet(w->engine), &w->marks, w->scratch);
-    count_done(w, done);
-    if (done == VERDICT_DONE_RESET && v.tell_sender)
-        ask_to_close(w, &v);
+    judge_frame(w, q, message);
 }
 
 static int take_message(struct worker *w, struct bytes message)
@@ -252,7 +264,7 @@ static int take_message(struct worker *w, struct bytes message)
     switch (queued_of_message(message, &w->marks, &q)) {
     case QUEUED_OK:
         w->count.packets++;
-        judge(w, &q);
+        judge(w, &q, message);
         break;
     case QUEUED_BAD:
         w->count.packets++;
@@ -267,9 +279,54 @@ static int take_message(struct worker *w, struct bytes message)
     return r;
 }
 
+/* A parked packet gets its verdict. */
+static int release(struct worker *w, struct bytes message)
+{
+    struct queued q;
+    int r = outbox_full(&w->out) || w->close_count == QUEUE_BATCH ? flush(w) : 0;
+    if (queued_of_message(message, &w->marks, &q) == QUEUED_OK) { /* as it was when it came */
+        verdict_late(&w->out);
+        judge_frame(w, &q, (struct bytes){0});
+    }
+    return r;
+}
+
+static int release_due(struct worker *w)
+{
+    struct bytes message;
+    int r = 0;
+    while (r == 0 && (message = parking_take_due(&w->parked, w->now)).len > 0)
+        r = release(w, message);
+    return r;
+}
+
+/* Before packets are judged: what they may have waited for. */
+static int take_answers(struct worker *w)
+{
+    static struct message m;
+    struct bytes message;
+    int r = 0;
+    for (int i = 0; i < ANSWERS_A_TURN && w->awaited > 0 && channel_receive(w->setup->answers, &m) == 1; i++) {
+        w->awaited--;
+        if (m.kind != MESSAGE_TOLD)
+            continue;
+        engine_tell(w->engine, &m.is.told);
+        while (r == 0 && (message = parking_take(&w->parked, m.is.told.flow)).len > 0)
+            r = release(w, message);
+    }
+    if (w->awaited > 0 && mono_before(mono_add(w->last_ask, ANSWERS_NS), w->now))
+        w->awaited = 0; /* dnsbl_service died over them */
+    return r < 0 ? r : release_due(w);
+}
+
 /* One turn. How many datagrams came, or -errno when it can't go on. */
 static int turn(struct worker *w, bool no_wait)
 {
+    if (w->parked.taken > 0 && !no_wait) {
+        read_clocks(w);
+        queue_wait(w->queue, w->setup->answers, parking_wait_ms(&w->parked, w->now, TICK_MS));
+        no_wait = true;
+    }
     int n = queue_receive(w->queue, no_wait), r = 0;
     read_clocks(w);
     if (n == -ENOBUFS) {
@@ -280,7 +337,7 @@ static int turn(struct worker *w, bool no_wait)
     if (n < 0)
         return n;
     if (w->setup->answers >= 0)
-        take_answers(w);
+        r = take_answers(w);
     for (int i = 0; i < n && r == 0; i++) {
         struct bytes datagram = queue_datagram(w->queue, (size_t)i), message;
         w->count.stranger += datagram.len == 0;
@@ -389,6 +446,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
         .asks = {.fd = setup->asks},
     };
     set_mode(w, setup->enforce);
+    parking_begin(&w->parked);
     if (w->out.at == NULL || w->scratch == NULL)
         return false;
     w->engine = engine_new(&ec, setup->config->policy);
@@ -431,6 +489,7 @@ int worker_run(struct worker_setup *setup)
     while (n > 0 && mono_before(w.now, drained));
     if (n < 0)
         fprintf(stderr, "rcptwall: queue %u: %s\n", setup->queue.number, strerror(-n));
+    w.count.dropped += w.parked.taken; /* that is what closing does to them */
     queue_close(&setup->queue); /* at once, so that the rules' bypass takes over where there is one */
     w.events.patience_ns = LAST_WORDS_NS;
     w.control.patience_ns = LAST_WORDS_NS;

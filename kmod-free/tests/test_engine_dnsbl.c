@@ -110,6 +110,28 @@ static void mail_waits_for_the_answer_and_not_longer_than_wait(void **state)
     end();
 }
 
+static void only_what_waits_for_the_answer_may_be_kept_back_and_until_when(void **state)
+{
+    (void)state;
+    begin(STANCE_GUARD, ACTION_RESET);
+    struct live before = c;
+    int64_t first = c.ns;
+    struct verdict v = say(&c, ROLE_CLIENT, MAIL);
+    assert_int_equal(v.kind, VERDICT_DROP);
+    assert_int_equal(v.flow, asked.flow);
+    assert_in_range(v.held_until.ns, first + 300 * NS_PER_MS, c.ns + 300 * NS_PER_MS);
+    int64_t until = v.held_until.ns;
+    c.tcp = before.tcp;
+    c.ns += 100 * NS_PER_MS;
+    assert_int_equal(say(&c, ROLE_CLIENT, MAIL).held_until.ns, until); /* the copy waits no longer than the first */
+    tell(0, false);
+    c.tcp = before.tcp;
+    v = say(&c, ROLE_CLIENT, MAIL "DATA\r\nRSET\r\n");
+    assert_int_equal(v.kind, VERDICT_CLIP); /* waits for 354 now, and that isn't the lists' business */
+    assert_int_equal(v.held_until.ns, 0);
+    end();
+}
+
 static void an_answer_lets_what_waits_go(void **state)
 {
     (void)state;
@@ -164,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_listed_client_is_reset_at_mail),
         cmocka_unit_test(below_the_threshold_it_passes),
         cmocka_unit_test(mail_waits_for_the_answer_and_not_longer_than_wait),
+        cmocka_unit_test(only_what_waits_for_the_answer_may_be_kept_back_and_until_when),
         cmocka_unit_test(an_answer_lets_what_waits_go),
         cmocka_unit_test(unknown_is_what_the_tag_says),
         cmocka_unit_test(an_answer_for_another_session_is_passed_over),

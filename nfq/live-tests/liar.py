@@ -8,6 +8,8 @@ FILE holds the mode, and is read for each question. Zones are sane in every mode
 say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
   good       nothing else is listed
   slow       answers about clients after 3 s
+  late       ... after 60 ms: not listed
+  late-yes   ... after 60 ms: listed
   lying      clients get 192.0.2.1
   error      clients get 127.255.255.254
   garbage    clients get random bytes behind the right number
@@ -63,6 +65,9 @@ def answer(m, tcp=False):
     if how == "slow":
         time.sleep(3)
         return reply(m, 0, ["127.0.0.2"])
+    if how.startswith("late"):
+        time.sleep(0.06)
+        return reply(m, 0, ["127.0.0.2"]) if how == "late-yes" else reply(m, 3)
     if how == "lying":
         return reply(m, 0, ["192.0.2.1"])
     if how == "error":

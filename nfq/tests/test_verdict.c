@@ -503,9 +503,35 @@ static void kernel_takes(uint32_t *waiting, uint32_t first, const struct seen *s
             waiting[i] = verdict;
 }
 
+static void give(struct outbox *out, uint32_t id, uint32_t verdict)
+{
+    static struct waiting w;
+    if (verdict == NF_REPEAT) {
+        struct verdict v = reset_verdict();
+        waiting_packet(&w, false, false, TCP_ACK);
+        w.q.id = id;
+        assert_int_equal(verdict_put(out, &w.q, &v, &w.p, &marks, scratch), VERDICT_DONE_RESET);
+    } else {
+        verdict_put_plain(out, QUEUE, id, (int)verdict);
+    }
+}
+
+/* Packets whose verdict comes later (verdict_later). */
+static struct {
+    uint32_t at[8], count;
+} later;
+
+static void give_late(struct outbox *out, uint32_t first, const uint32_t *wanted, uint32_t random)
+{
+    uint32_t *one = &later.at[random % later.count], i = *one;
+    *one = later.at[--later.count];
+    verdict_late(out);
+    give(out, first + i, wanted[i]);
+}
+
 /*
- * Whatever is lost between the kernel and us, and whatever the verdicts are: each packet that came gets its own, and
- * one that didn't is never let through by another's.
+ * Whatever is lost between the kernel and us, and whatever the verdicts are, and when they come: each packet that came
+ * gets its own, and one that didn't is never let through by another's.
  */
 static void rows_of_verdicts_cover_none_that_was_not_seen(void **state)
 {
@@ -526,17 +552,18 @@ static void rows_of_verdicts_cover_none_that_was_not_seen(void **state)
             wanted[i] = lost ? GONE_UNSEEN : dice < 20 ? NF_REPEAT : dice < 60 ? NF_DROP : NF_ACCEPT;
         }
         for (uint32_t i = 0; i < PACKETS; i++) {
-            static struct waiting w;
             if (wanted[i] == GONE_UNSEEN)
                 continue;
-            if (wanted[i] == NF_REPEAT) {
-                struct verdict v = reset_verdict();
-                waiting_packet(&w, false, false, TCP_ACK);
-                w.q.id = first + i;
-                assert_int_equal(verdict_put(&out, &w.q, &v, &w.p, &marks, scratch), VERDICT_DONE_RESET);
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            uint32_t dice = (uint32_t)(random >> 33) % 1000;
+            if (round > 9 && dice < 20 && later.count < 8) {
+                verdict_later(&out, QUEUE, first + i);
+                later.at[later.count++] = i;
             } else {
-                verdict_put_plain(&out, QUEUE, first + i, (int)wanted[i]);
+                give(&out, first + i, wanted[i]);
             }
+            while (later.count > 0 && (dice > 980 || i == PACKETS - 1))
+                give_late(&out, first, wanted, dice);
             if (i % 32 != 31 && i != PACKETS - 1)
                 continue;
             struct bytes rest = bytes_of(out.at, out.used);
