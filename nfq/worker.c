@@ -22,6 +22,8 @@
 #define TICK_NS       (TICK_MS * NS_PER_MS)
 /* On SIGTERM: how long to go on answering what waits, and how long the last messages may wait for room. */
 #define ANSWERS_A_TURN 64
+/* A question waits for the first packet with payload, the banner, most often, or so long at most. */
+#define ASK_LATEST_MS 2
 /* No question is under way for longer (rules/config_keys.c: timeout). */
 #define ANSWERS_NS     (61 * NS_PER_S)
 #define DRAIN_NS      NS_PER_S
@@ -38,8 +40,10 @@ struct worker {
     struct channel events, control, asks;
     struct close_request closes[QUEUE_BATCH]; /* asked for when the verdicts are through */
     size_t close_count;
-    struct dnsbl_ask asked[QUEUE_BATCH]; /* likewise */
+    struct dnsbl_ask asked[QUEUE_BATCH]; /* questions that haven't been sent yet */
     size_t asked_count;
+    struct mono asked_first; /* when the first of them came up */
+    bool payload_seen;       /* in this turn */
     struct parking parked; /* packets that wait for such an answer */
     uint32_t awaited;    /* answers that may come */
     struct mono last_ask;
@@ -105,18 +109,38 @@ static bool send_ask(struct worker *w, const struct dnsbl_ask *ask)
     return sent;
 }
 
-/* engine.h's ask_sink. The verdict first: whoever is woken by the question may want this processor. */
+/*
+ * engine.h's ask_sink. The verdicts first, and the banner: whoever is woken by the question, up to name servers on this
+ * machine, takes processor time that the greeting would have to wait for. The answer isn't needed before MAIL.
+ */
 static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
 {
     struct worker *w = ctx;
     const struct dnsbl_ask ask = {.who = w->setup->number, .flow = flow, .flow_id = flow_id, .client = *client};
     if (w->asked_count == QUEUE_BATCH)
         return send_ask(w, &ask);
+    if (w->asked_count == 0)
+        w->asked_first = w->now;
     w->asked[w->asked_count++] = ask;
     return true;
 }
 
-/* All verdicts to the kernel, then all close requests to the supervisor, and all questions to dnsbl_service. */
+static bool ask_now(const struct worker *w)
+{
+    return w->payload_seen || w->asked_count == QUEUE_BATCH ||
+           !mono_before(w->now, mono_add(w->asked_first, ASK_LATEST_MS * NS_PER_MS));
+}
+
+static void send_asks(struct worker *w)
+{
+    for (size_t i = 0; i < w->asked_count; i++)
+        if (!send_ask(w, &w->asked[i]))
+            engine_tell(w->engine, &(struct dnsbl_told){
+                                       .flow = w->asked[i].flow, .flow_id = w->asked[i].flow_id, .incomplete = true});
+    w->asked_count = 0;
+}
+
+/* All verdicts to the kernel, then all close requests to the supervisor, and the questions to dnsbl_service. */
 static int flush(struct worker *w)
 {
     int r = 0;
@@ -128,11 +152,8 @@ static int flush(struct worker *w)
     for (size_t i = 0; i < w->close_count; i++)
         channel_send(&w->control, MESSAGE_CLOSE, &w->closes[i], sizeof w->closes[i]);
     w->close_count = 0;
-    for (size_t i = 0; i < w->asked_count; i++)
-        if (!send_ask(w, &w->asked[i]))
-            engine_tell(w->engine, &(struct dnsbl_told){
-                                       .flow = w->asked[i].flow, .flow_id = w->asked[i].flow_id, .incomplete = true});
-    w->asked_count = 0;
+    if (w->asked_count > 0 && ask_now(w))
+        send_asks(w);
     return r;
 }
 
@@ -214,6 +235,7 @@ static void judge_frame(struct worker *w, struct queued *q, struct bytes message
     q->frame.at = w->now;
     q->frame.wall = w->wall;
     struct verdict v = engine_feed(w->engine, &q->frame);
+    w->payload_seen |= engine_packet(w->engine)->wire_len > 0;
     if (message.len > 0 && park(w, &v, message)) {
         w->count.parked++;
         verdict_later(&w->out, q->queue, q->id);
@@ -322,11 +344,12 @@ static int take_answers(struct worker *w)
 /* One turn. How many datagrams came, or -errno when it can't go on. */
 static int turn(struct worker *w, bool no_wait)
 {
-    if (w->parked.taken > 0 && !no_wait) {
-        read_clocks(w);
-        queue_wait(w->queue, w->setup->answers, parking_wait_ms(&w->parked, w->now, TICK_MS));
+    if ((w->parked.taken > 0 || w->asked_count > 0) && !no_wait) {
+        int most = w->asked_count > 0 ? ASK_LATEST_MS : TICK_MS;
+        queue_wait(w->queue, w->setup->answers, parking_wait_ms(&w->parked, w->now, most));
         no_wait = true;
     }
+    w->payload_seen = false;
     int n = queue_receive(w->queue, no_wait), r = 0;
     read_clocks(w);
     if (n == -ENOBUFS) {
