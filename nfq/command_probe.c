@@ -40,7 +40,7 @@ static const char help[] =
     "\n"
     "RELAYS: accepted a recipient elsewhere. may relay: accepted, but the server also accepts mailboxes that can't\n"
     "exist, so that the odd address may be one of them, to be bounced later (Exchange 5.5 does so): look\n"
-    "whether mail arrives.\n"
+    "whether mail arrives. put off: a 4xx (but 454), or TLS is wanted first: nothing is known.\n"
     "Exit status: 0 closed, 1 relays or may relay, 2 trouble.\n";
 
 struct options {
@@ -232,7 +232,8 @@ struct probe {
     struct probe_target target;
     struct probe_subject subject;
     bool any_mailbox, terminal;
-    size_t relays, unproven, trouble;
+    size_t relays, unproven, later, trouble;
+    bool wants_tls;
 };
 
 static void rest(const struct probe *p)
@@ -281,6 +282,7 @@ static void show(const struct probe *p, const char *name, const char *mail, cons
     json_t *o = json_pack("{s:s,s:s,s:s,s:s}", "form", name, "mail_from", mail, "rcpt_to", rcpt, "verdict",
                           v == PROBE_RELAYS     ? "relays"
                           : v == PROBE_UNPROVEN ? "may-relay"
+                          : v == PROBE_LATER    ? "put-off"
                                                 : probe_verdict_name(v));
     if (o != NULL) {
         (void)json_object_set_new(o, "code", json_integer(r->outcome.rcpt != 0 ? r->outcome.rcpt : r->outcome.mail));
@@ -307,6 +309,21 @@ static bool to_elsewhere(const struct probe *p, const char *host)
     return true;
 }
 
+/* It was no session: why. */
+static bool no_session(const struct probe *p, const struct probe_reply *r)
+{
+    char said[PROBE_REPLY_MAX * ESCAPE_FACTOR + 1];
+    bool cut;
+
+    escape_plain(bytes_str(r->text), said, sizeof said, &cut);
+    if (r->cut || r->text[0] == '\0')
+        fprintf(stderr, "rcptwall probe: %s port %s: %s\n", p->o->host, p->o->port, ending(r));
+    else
+        fprintf(stderr, "rcptwall probe: %s port %s: no SMTP server that greets us; it says: %.80s\n", p->o->host, p->o->port,
+                said);
+    return false;
+}
+
 /* First, what the server calls itself, and whether it takes mail for anybody. false: one line was printed. */
 static bool introduce(struct probe *p)
 {
@@ -317,19 +334,14 @@ static bool introduce(struct probe *p)
     if (p->o->local == NULL) {
         probe_session_run(&p->target, mail, "<postmaster>", &r);
         snprintf(p->subject.local, sizeof p->subject.local, "%s", r.host[0] != '\0' ? r.host : "localhost");
-        if (!r.outcome.connected) {
-            fprintf(stderr, "rcptwall probe: %s port %s: %s\n", p->o->host, p->o->port,
-                    r.reply.cut || r.reply.text[0] == '\0' ? ending(&r.reply) : "no SMTP server that greets us");
-            return false;
-        }
+        if (!r.outcome.connected)
+            return no_session(p, &r.reply);
         rest(p);
     }
     snprintf(rcpt, sizeof rcpt, "<" ODD_MAILBOX "@%s>", p->subject.local);
     probe_session_run(&p->target, mail, rcpt, &r);
-    if (!r.outcome.connected) {
-        fprintf(stderr, "rcptwall probe: %s port %s: %s\n", p->o->host, p->o->port, ending(&r.reply));
-        return false;
-    }
+    if (!r.outcome.connected)
+        return no_session(p, &r.reply);
     p->any_mailbox = r.outcome.rcpt >= 200 && r.outcome.rcpt < 300;
     return to_elsewhere(p, r.host);
 }
@@ -346,21 +358,27 @@ static void ask_form(struct probe *p, size_t form)
     enum probe_verdict v = probe_judge(form, &r.outcome, p->any_mailbox);
     p->relays += v == PROBE_RELAYS;
     p->unproven += v == PROBE_UNPROVEN;
+    p->later += v == PROBE_LATER;
     p->trouble += v == PROBE_TROUBLE;
+    p->wants_tls |= r.outcome.wants_tls;
     show(p, probe_form_name(form), mail, rcpt, &r, v);
 }
 
 static int conclude(const struct probe *p)
 {
     const char *host = p->o->host;
-    int status = p->relays + p->unproven > 0 ? EXIT_RELAYS : p->trouble > 0 ? EXIT_TROUBLE : 0;
+    int status = p->relays + p->unproven > 0 ? EXIT_RELAYS : p->later + p->trouble > 0 ? EXIT_TROUBLE : 0;
 
     if (p->o->json)
         return status;
-    printf("\n%s: %zu forms: %zu relay, %zu may relay, %zu without an answer.%s\n", host, probe_form_count(), p->relays,
-           p->unproven, p->trouble, status == 0 ? " Closed." : "");
+    printf("\n%s: %zu forms: %zu relay, %zu may relay, %zu put off, %zu without an answer.%s\n", host, probe_form_count(),
+           p->relays, p->unproven, p->later, p->trouble, status == 0 ? " Closed." : "");
     if (p->unproven > 0)
         printf("It accepts mailboxes that can't exist, so these replies prove nothing: look whether mail arrives.\n");
+    if (p->wants_tls)
+        printf("It wants TLS first, which this probe doesn't speak: what was put off isn't known to be closed.\n");
+    else if (p->later > 0)
+        printf("What was put off (4xx) isn't known to be closed: ask again later, more slowly.\n");
     return status;
 }
 

@@ -163,9 +163,16 @@ void probe_form_write(size_t form, const struct probe_subject *s, char mail[stat
 const char *probe_verdict_name(enum probe_verdict v)
 {
     static const char *const names[] = {
-        [PROBE_CLOSED] = "closed", [PROBE_RELAYS] = "RELAYS", [PROBE_UNPROVEN] = "may relay", [PROBE_TROUBLE] = "trouble"};
+        [PROBE_CLOSED] = "closed",   [PROBE_RELAYS] = "RELAYS", [PROBE_UNPROVEN] = "may relay",
+        [PROBE_LATER] = "put off",   [PROBE_TROUBLE] = "trouble"};
 
     return names[v];
+}
+
+/* 454 is what Postfix says for "Relay access denied" as it comes; every other 4xx may become a 250 by waiting. */
+static bool put_off(uint16_t code)
+{
+    return code >= 400 && code < 500 && code != 454;
 }
 
 enum probe_verdict probe_judge(size_t form, const struct probe_outcome *o, bool any_mailbox)
@@ -174,6 +181,8 @@ enum probe_verdict probe_judge(size_t form, const struct probe_outcome *o, bool 
         return PROBE_TROUBLE;
     if (o->rcpt >= 200 && o->rcpt < 300)
         return probe_form_ends_local(form) && any_mailbox ? PROBE_UNPROVEN : PROBE_RELAYS;
+    if (put_off(o->rcpt) || put_off(o->mail) || o->wants_tls)
+        return PROBE_LATER;
     if (o->rcpt >= 400 || o->mail >= 400 || o->cut)
         return PROBE_CLOSED;
     return PROBE_TROUBLE;

@@ -45,19 +45,21 @@ void probe_form_write(size_t form, const struct probe_subject *, char mail[stati
 bool probe_form_ends_local(size_t form);
 
 enum probe_verdict {
-    PROBE_CLOSED = 1, /* refused, or the connection was cut */
+    PROBE_CLOSED = 1, /* refused for good, or the connection was cut */
     PROBE_RELAYS,     /* accepted a recipient elsewhere */
     PROBE_UNPROVEN,   /* accepted, which may mean the server's own mailbox of that odd name */
+    PROBE_LATER,      /* put off: greylisting, too busy, or it wants TLS first; what it would say then isn't known */
     PROBE_TROUBLE,    /* no answer that says anything */
 };
 
-/* "closed", "RELAYS", "may relay", "trouble". */
+/* "closed", "RELAYS", "may relay", "put off", "trouble". */
 const char *probe_verdict_name(enum probe_verdict);
 
 struct probe_outcome {
     bool connected;          /* and greeted with 220 */
     uint16_t mail, rcpt;     /* reply codes; 0: none came */
     bool cut;                /* the other side ended the connection instead of a reply */
+    bool wants_tls;          /* the last reply asks for STARTTLS first (RFC 3207 4) */
 };
 /* any_mailbox: the server accepts recipients in its own domain that can't exist. */
 RW_CHECK enum probe_verdict probe_judge(size_t form, const struct probe_outcome *, bool any_mailbox);

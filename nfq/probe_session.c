@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nfq/probe_session.h"
 
+#include "kmod-free/clock.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINES_MAX 100
@@ -10,10 +15,26 @@
 
 /* A line at a time out of what came. */
 struct wire {
-    int fd;
+    int fd, timeout_s;
+    struct mono deadline; /* of the reply: one octet a second is no reply either */
     uint8_t at[4096];
     size_t used;
 };
+
+static struct mono now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (struct mono){t.tv_sec * NS_PER_S + t.tv_nsec};
+}
+
+/* false: nothing came in time. */
+static bool wait_for_bytes(const struct wire *w)
+{
+    struct pollfd p = {.fd = w->fd, .events = POLLIN};
+    int64_t left = w->deadline.ns - now().ns;
+    return left > 0 && poll(&p, 1, (int)(left / NS_PER_MS) + 1) > 0;
+}
 
 /* One line without its end, cut at room. false: the connection ended, or a line that is none; *error says why. */
 static bool read_line(struct wire *w, char *out, size_t room, int *error)
@@ -27,10 +48,14 @@ static bool read_line(struct wire *w, char *out, size_t room, int *error)
             out[text] = '\0';
             w->used -= len + 1;
             memmove(w->at, lf + 1, w->used);
+            *error = 0;
             return true;
         }
         *error = EPROTO;
         if (w->used == sizeof w->at)
+            return false;
+        *error = ETIMEDOUT;
+        if (!wait_for_bytes(w))
             return false;
         ssize_t n = recv(w->fd, w->at + w->used, sizeof w->at - w->used, 0);
         if (n < 0 && errno == EINTR)
@@ -56,6 +81,7 @@ static uint16_t code_of(const char *line)
 static void read_reply(struct wire *w, struct probe_reply *r)
 {
     *r = (struct probe_reply){.cut = false};
+    w->deadline = mono_add(now(), w->timeout_s * NS_PER_S);
     for (int lines = 0; lines < LINES_MAX; lines++) {
         if (!read_line(w, r->text, sizeof r->text, &r->error)) {
             r->cut = r->error != ETIMEDOUT && r->error != EPROTO;
@@ -102,6 +128,17 @@ static int open_connection(const struct probe_target *t)
     return fd;
 }
 
+/* "530 5.7.0 Must issue a STARTTLS command first" (RFC 3207 4); 530 is also "Authentication required" (RFC 4954 6). */
+static bool wants_tls(const struct probe_reply *r)
+{
+    static const char word[] = "STARTTLS";
+    const size_t len = sizeof word - 1;
+    for (const char *at = r->text; r->code == 530 && strlen(at) >= len; at++)
+        if (strncasecmp(at, word, len) == 0)
+            return true;
+    return false;
+}
+
 /* "250-mail.example Hello": the name, if it is one. */
 static void note_host(const char *line, char out[static PROBE_DOMAIN_MAX])
 {
@@ -134,11 +171,13 @@ static void dialogue(struct wire *w, const char *mail, const char *rcpt, struct 
     command(w, "MAIL FROM:", mail, r);
     out->outcome.mail = r->code;
     out->outcome.cut = r->cut;
+    out->outcome.wants_tls = wants_tls(r);
     if (r->code != 250)
         return;
     command(w, "RCPT TO:", rcpt, r);
     out->outcome.rcpt = r->code;
     out->outcome.cut = r->cut;
+    out->outcome.wants_tls = wants_tls(r);
     if (r->code == 0)
         return;
     command(w, "RSET", "", &ignored);
@@ -148,7 +187,7 @@ static void dialogue(struct wire *w, const char *mail, const char *rcpt, struct 
 void probe_session_run(const struct probe_target *t, const char *mail, const char *rcpt,
                        struct probe_session_result *out)
 {
-    struct wire w = {.fd = open_connection(t)};
+    struct wire w = {.fd = open_connection(t), .timeout_s = t->timeout_s};
 
     *out = (struct probe_session_result){.host = ""};
     if (w.fd < 0) {

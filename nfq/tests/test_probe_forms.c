@@ -96,16 +96,22 @@ static void verdicts(void **state)
 {
     (void)state;
     size_t plain = form_named("plain"), percent = form_named("percent");
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 250, false}, true), PROBE_RELAYS);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 251, false}, false), PROBE_RELAYS);
-    assert_int_equal(probe_judge(percent, &(struct probe_outcome){true, 250, 250, false}, true), PROBE_UNPROVEN);
-    assert_int_equal(probe_judge(percent, &(struct probe_outcome){true, 250, 250, false}, false), PROBE_RELAYS);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 550, false}, true), PROBE_CLOSED);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 454, false}, true), PROBE_CLOSED);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 501, 0, false}, true), PROBE_CLOSED);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 0, true}, true), PROBE_CLOSED);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 0, false}, true), PROBE_TROUBLE);
-    assert_int_equal(probe_judge(plain, &(struct probe_outcome){false, 0, 0, true}, true), PROBE_TROUBLE);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 250, false, false}, true), PROBE_RELAYS);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 251, false, false}, false), PROBE_RELAYS);
+    assert_int_equal(probe_judge(percent, &(struct probe_outcome){true, 250, 250, false, false}, true), PROBE_UNPROVEN);
+    assert_int_equal(probe_judge(percent, &(struct probe_outcome){true, 250, 250, false, false}, false), PROBE_RELAYS);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 550, false, false}, true), PROBE_CLOSED);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 454, false, false}, true), PROBE_CLOSED);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 501, 0, false, false}, true), PROBE_CLOSED);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 0, true, false}, true), PROBE_CLOSED);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 0, false, false}, true), PROBE_TROUBLE);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){false, 0, 0, true, false}, true), PROBE_TROUBLE);
+    /* what waiting, or TLS, may change is not closed */
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 451, false, false}, true), PROBE_LATER);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 250, 421, true, false}, true), PROBE_LATER);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 450, 0, false, false}, true), PROBE_LATER);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 530, 0, false, true}, true), PROBE_LATER);
+    assert_int_equal(probe_judge(plain, &(struct probe_outcome){true, 530, 0, false, false}, true), PROBE_CLOSED);
 }
 
 int main(void)
