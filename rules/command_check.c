@@ -104,6 +104,24 @@ static void warn(const char *path, const char *text)
     fprintf(stderr, "%s: warning: %s\n", path, text);
 }
 
+/* A tag that asks, and for which no sum of weights is ever enough. */
+static void warn_never_listed(const struct config *c, const char *path)
+{
+    char text[TAG_NAME_MAX + 128];
+    int32_t most = 0;
+
+    for (size_t i = 0; i < c->dnsbl.zone_count; i++)
+        most += c->dnsbl.zones[i].weight > 0 ? c->dnsbl.zones[i].weight : 0;
+    for (unsigned i = 1; i <= TAGS_MAX && c->dnsbl.zone_count > 0; i++) {
+        const struct policy_tag *tag = &c->policy->tags[i];
+        if (tag->name[0] == '\0' || tag->on[REASON_DNSBL] == ACTION_ACCEPT || tag->dnsbl_threshold <= most)
+            continue;
+        snprintf(text, sizeof text, "tag %s: dnsbl-threshold = %" PRId32 ": the weights of all lists together are %" PRId32
+                 ", so nobody is listed", tag->name, tag->dnsbl_threshold, most);
+        warn(path, text);
+    }
+}
+
 static void print_warnings(const struct config *c, const char *path)
 {
     if (c->policy->enforce && c->on_failure == FAIL_OPEN)
@@ -112,6 +130,7 @@ static void print_warnings(const struct config *c, const char *path)
         warn(path, "no local-domains: every recipient with a domain counts as external");
     if (c->policy->network_count == 0)
         warn(path, "no networks: every client counts as outside");
+    warn_never_listed(c, path);
 }
 
 static void refuse(void *ctx, const char *text)

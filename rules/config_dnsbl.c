@@ -46,6 +46,18 @@ bool config_apply_weight(struct config_reader *r, const struct config_key *key, 
     return true;
 }
 
+/* Below 1, whom only a list of good senders has would be over it. */
+bool config_apply_threshold(struct config_reader *r, const struct config_key *key, void *subject,
+                            const struct setting *s)
+{
+    uint64_t n;
+
+    if (!config_count(s->text, &n) || n < 1 || n > WEIGHT_MOST)
+        return config_fail(r, s->line, "%s: '%s' is not a number from 1 to %d", key->name, s->text, WEIGHT_MOST);
+    *(int32_t *)((char *)subject + key->at) = (int32_t)n;
+    return true;
+}
+
 bool config_apply_resolver(struct config_reader *r, const struct config_key *key, void *subject,
                            const struct setting *s)
 {

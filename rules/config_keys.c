@@ -72,7 +72,8 @@ static bool apply_duration(struct config_reader *r, const struct config_key *key
         return config_fail(r, s->line, "%s: '%s' is not a duration such as 500ms, 60s, 5min, 2h, 1d", key->name,
                            s->text);
     if ((uint64_t)ns < key->least || (uint64_t)ns > key->most)
-        return out_of_range(r, key, s, (uint64_t)NS_PER_S, "s");
+        return key->least % (uint64_t)NS_PER_S != 0 ? out_of_range(r, key, s, (uint64_t)NS_PER_MS, "ms")
+                                                    : out_of_range(r, key, s, (uint64_t)NS_PER_S, "s");
     *(int64_t *)((char *)subject + key->at) = ns;
     return true;
 }
@@ -378,7 +379,7 @@ const struct config_key config_tag_keys[] = {
      .at = IN_TAG(exempt_authenticated),
      .words = authenticated_words},
     ACTION("dnsbl", REASON_DNSBL),
-    {.name = "dnsbl-threshold", .apply = config_apply_weight, .at = IN_TAG(dnsbl_threshold)},
+    {.name = "dnsbl-threshold", .apply = config_apply_threshold, .at = IN_TAG(dnsbl_threshold)},
     {.name = "dnsbl-unknown", .apply = apply_action, .at = IN_TAG(dnsbl_unknown), .words = action_words},
     {.name = "rcpt-limit", .apply = apply_u32, .at = IN_TAG(rcpt_limit), .least = 0, .most = 1000000},
     {.name = "ban-after", .apply = apply_u32, .at = IN_TAG(ban_after), .least = 0, .most = 65535},

@@ -19,6 +19,7 @@ RW_CHECK bool config_read_networks(struct config_reader *, cfg_t *root);
 RW_CHECK bool config_read_zones(struct config_reader *, cfg_t *root);
 bool config_apply_codes(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
 bool config_apply_weight(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
+bool config_apply_threshold(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
 bool config_apply_resolver(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
 bool config_apply_exempt(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
 

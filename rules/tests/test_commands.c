@@ -126,6 +126,11 @@ static void check_warns(void **state)
     r = run(command_check, with_conf("check"));
     assert_int_equal(lines(r.err), 1);
     assert_non_null(strstr(r.err, "warning: on-failure = open"));
+    configure("local-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\ndnsbl a.example {\nweight = 2\n}\n"
+              "dnsbl good.example {\nweight = -4\n}\ntag outside { dnsbl-threshold = 3 }\n");
+    r = run(command_check, with_conf("check"));
+    assert_int_equal(lines(r.err), 1);
+    assert_non_null(strstr(r.err, "warning: tag outside: dnsbl-threshold = 3: the weights of all lists together are 2"));
     configure("on-failure = open\nlocal-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\n");
     r = run(command_check, with_conf("check"));
     assert_int_equal(r.status, 0);
