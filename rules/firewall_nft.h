@@ -33,6 +33,8 @@ struct nft_left {
     enum nft_field field;
     uint8_t family; /* of an address; 0: of no one family */
     uint32_t mask;  /* of marks and flags */
+    bool masked;    /* an address, of which only the first `prefix` bits are compared */
+    uint8_t prefix;
 };
 
 /* firewall_nft_match.c */

@@ -103,6 +103,23 @@ static struct nft_left meta_of(const char *key)
     return l;
 }
 
+/* "255.255.255.0" is 24. false: these bits aren't the first ones. */
+static bool prefix_of(json_t *mask, uint8_t *prefix)
+{
+    struct ip_addr low, high;
+    unsigned bits = 0, all;
+
+    if (!json_is_string(mask) || !fw_network_range(json_string_value(mask), &low, &high))
+        return false;
+    all = low.family == 4 ? 32 : 128;
+    while (bits < all && (low.at[bits / 8] & 0x80U >> bits % 8) != 0)
+        bits++;
+    *prefix = (uint8_t)bits;
+    while (bits < all && (low.at[bits / 8] & 0x80U >> bits % 8) == 0)
+        bits++;
+    return bits == all;
+}
+
 struct nft_left nft_left_of(json_t *expr)
 {
     json_t *and = json_object_get(expr, "&"), *inner = json_array_get(and, 0), *mask = json_array_get(and, 1);
@@ -114,6 +131,8 @@ struct nft_left nft_left_of(json_t *expr)
             l.mask = flags_of(mask);
         else if (nft_is_mark(&l) && json_is_integer(mask))
             l.mask = (uint32_t)json_integer_value(mask);
+        else if ((l.field == FIELD_SOURCE || l.field == FIELD_DESTINATION) && prefix_of(mask, &l.prefix))
+            l.masked = true;
         else
             l.field = FIELD_UNKNOWN;
     } else if (json_object_get(expr, "payload") != NULL) {
@@ -147,13 +166,16 @@ bool nft_address_range(json_t *value, struct ip_addr *low, struct ip_addr *high)
     return json_is_string(value) && fw_network_range(json_string_value(value), low, high);
 }
 
-static void match_address(const struct nft_reader *r, enum nft_field field, json_t *value, enum match on[PROBES])
+static void match_address(const struct nft_reader *r, const struct nft_left *l, json_t *value, enum match on[PROBES])
 {
     struct ip_addr low, high;
+    char text[80] = "";
 
     fw_match_all(MATCH_MAYBE, on);
-    if (nft_address_range(value, &low, &high))
-        fw_match_address(r->firewall, field == FIELD_SOURCE, &low, &high, on);
+    if (l->masked)
+        snprintf(text, sizeof(text), "%s/%d", json_is_string(value) ? json_string_value(value) : "", l->prefix);
+    if (l->masked ? fw_network_range(text, &low, &high) : nft_address_range(value, &low, &high))
+        fw_match_address(r->firewall, l->field == FIELD_SOURCE, &low, &high, on);
 }
 
 static void match_port(const struct nft_reader *r, enum nft_field field, json_t *value, enum match on[PROBES])
@@ -189,7 +211,7 @@ void nft_match_one(const struct nft_reader *r, const struct nft_left *l, json_t 
     switch (l->field) {
     case FIELD_SOURCE:
     case FIELD_DESTINATION:
-        match_address(r, l->field, value, on);
+        match_address(r, l, value, on);
         return;
     case FIELD_SOURCE_PORT:
     case FIELD_DESTINATION_PORT:

@@ -2,8 +2,8 @@
 /*
  * The nftables form. nft doesn't list rules as they were written, so what was printed can't be compared line by line.
  * Instead: the chain made_from says from which text the table was loaded; and whether somebody has changed it since is
- * told by the elements of sets, and by what the rules of each chain do, one after the other. (That their matches are
- * right is for the walk to find out.)
+ * told by what the rules of each chain do, one after the other, and by the addresses and ports that they list. (That
+ * all their matches are right is for the walk to find out.)
  */
 #include "rules/firewall_findings.h"
 #include "rules/firewall_nft.h"
@@ -11,64 +11,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct range {
-    struct ip_addr low, high;
-};
-
-struct ranges {
-    struct range *list;
+/* Addresses (the first ones of networks) or ports (as addresses ::N). */
+struct list {
+    struct ip_addr *at;
     size_t count, room;
     bool failed; /* out of memory */
 };
 
-static void add_range(struct ranges *r, const struct ip_addr *low, const struct ip_addr *high)
+static void list_add(struct list *l, const struct ip_addr *a)
 {
-    if (r->count == r->room) {
-        size_t room = r->room > 0 ? 2 * r->room : 16;
-        struct range *more = realloc(r->list, room * sizeof(*more));
-        r->failed = r->failed || more == NULL;
+    if (l->count == l->room) {
+        size_t room = l->room > 0 ? 2 * l->room : 16;
+        struct ip_addr *more = realloc(l->at, room * sizeof(*more));
+        l->failed = l->failed || more == NULL;
         if (more == NULL)
             return;
-        r->list = more;
-        r->room = room;
+        l->at = more;
+        l->room = room;
     }
-    r->list[r->count++] = (struct range){*low, *high};
+    l->at[l->count++] = *a;
+}
+
+static void list_add_port(struct list *l, unsigned long port)
+{
+    list_add(l, &(struct ip_addr){.family = 6, .at[14] = (uint8_t)(port >> 8), .at[15] = (uint8_t)port});
 }
 
 static int by_address(const void *left, const void *right)
 {
-    const struct range *a = left, *b = right;
+    const struct ip_addr *a = left, *b = right;
 
-    return memcmp(a->low.at, b->low.at, sizeof(a->low.at));
+    return memcmp(a->at, b->at, sizeof(a->at));
 }
 
-/* Is b the address behind a? */
-static bool follows(const struct ip_addr *a, const struct ip_addr *b)
+/* The same, in whatever order? */
+static bool list_same(struct list *a, struct list *b)
 {
-    struct ip_addr next = *a;
-    size_t len = a->family == 4 ? 4 : 16;
-
-    while (len > 0 && ++next.at[len - 1] == 0)
-        len--;
-    return len > 0 && memcmp(next.at, b->at, sizeof(next.at)) == 0;
-}
-
-/* Sorted, and neighbours made one: nft may list them either way. */
-static void join(struct ranges *r)
-{
-    size_t kept = 0;
-
-    if (r->count > 1)
-        qsort(r->list, r->count, sizeof(*r->list), by_address);
-    for (size_t i = 0; i < r->count; i++) {
-        struct range *last = kept > 0 ? &r->list[kept - 1] : NULL;
-        if (last == NULL || (memcmp(r->list[i].low.at, last->high.at, sizeof(last->high.at)) > 0 &&
-                             !follows(&last->high, &r->list[i].low)))
-            r->list[kept++] = r->list[i];
-        else if (memcmp(r->list[i].high.at, last->high.at, sizeof(last->high.at)) > 0)
-            last->high = r->list[i].high;
+    if (a->failed || b->failed || a->count != b->count)
+        return false;
+    if (a->count > 0) {
+        qsort(a->at, a->count, sizeof(*a->at), by_address);
+        qsort(b->at, b->count, sizeof(*b->at), by_address);
     }
-    r->count = kept;
+    for (size_t i = 0; i < a->count; i++)
+        if (!ip_addr_equal(&a->at[i], &b->at[i]))
+            return false;
+    return true;
 }
 
 /* ---- what was printed ---- */
@@ -121,18 +109,16 @@ static void printed_deed(const char *line, const char *end, char out[static DEED
     }
 }
 
-/* The next rule of a chain: its line is neither a comment nor the hook. false: no more. */
-static bool printed_rule(const char **at, const char *end, char deed[static DEED])
+/* The next rule of a chain: its line is neither a comment nor the hook. NULL: no more. */
+static const char *printed_rule(const char **at, const char *end)
 {
     while (*at < end) {
-        const char *line = *at + strspn(*at, "\t"), *stop = line + strcspn(line, "\n");
-        *at = stop + 1;
-        if (*line == '#' || strncmp(line, "type ", 5) == 0)
-            continue;
-        printed_deed(line, stop, deed);
-        return true;
+        const char *line = *at + strspn(*at, "\t");
+        *at = line + strcspn(line, "\n") + 1;
+        if (*line != '#' && strncmp(line, "type ", 5) != 0)
+            return line;
     }
-    return false;
+    return NULL;
 }
 
 /* The text of one table: as a string of its own, or NULL. */
@@ -145,20 +131,24 @@ static char *table_text(const char *printed, const char *family)
     return end != NULL ? strndup(at, (size_t)(end - at) + 1) : NULL;
 }
 
-/* "elements = { 192.0.2.0/24,\n 192.0.2.25 }" */
-static void printed_ranges(const char *text, size_t len, struct ranges *out)
+/* What stands in "define NAME = { 192.0.2.25,\n 192.0.2.26 }", of a name with that many bytes. */
+static void printed_list(const char *table, const char *name, size_t len, struct list *out)
 {
-    const char *at = memchr(text, '{', len), *end = at != NULL ? memchr(at, '}', len - (size_t)(at - text)) : NULL;
+    char head[128];
     struct ip_addr low, high;
-    char word[80];
 
-    for (at = at != NULL ? at + 1 : NULL; at != NULL && at < end;) {
+    snprintf(head, sizeof(head), "\tdefine %.*s = {", (int)len, name);
+    const char *at = strstr(table, head);
+    for (at = at != NULL ? at + strlen(head) : ""; *at != '\0' && *at != '}';) {
+        char word[80];
         at += strspn(at, " ,\n\t");
         size_t n = strcspn(at, " ,\n\t}");
         snprintf(word, sizeof(word), "%.*s", (int)n, at);
-        if (n > 0 && fw_network_range(word, &low, &high))
-            add_range(out, &low, &high);
-        at += n > 0 ? n : 1;
+        if (strspn(word, "0123456789") == n && n > 0)
+            list_add_port(out, strtoul(word, NULL, 10));
+        else if (n > 0 && fw_network_range(word, &low, &high))
+            list_add(out, &low);
+        at += n;
     }
 }
 
@@ -170,76 +160,85 @@ static bool ours(json_t *object, const char *family)
            nft_is(nft_string(object, "table"), "rcptwall");
 }
 
-static void loaded_ranges(json_t *elements, struct ranges *out)
+static void loaded_value(json_t *value, struct list *out)
 {
+    json_t *elem = json_object_get(value, "elem");
     struct ip_addr low, high;
-    json_t *value;
 
-    for (size_t i = 0; (value = json_array_get(elements, i)) != NULL; i++) {
-        json_t *elem = json_object_get(value, "elem");
-        if (nft_address_range(elem != NULL ? json_object_get(elem, "val") : value, &low, &high))
-            add_range(out, &low, &high);
-    }
+    if (elem != NULL)
+        value = json_object_get(elem, "val");
+    if (json_is_integer(value))
+        list_add_port(out, (unsigned long)json_integer_value(value));
+    else if (nft_address_range(value, &low, &high))
+        list_add(out, &low);
 }
 
-/* Ports, as ranges of addresses ::N. */
-static void port_ranges(json_t *elements, struct ranges *out)
+/* What a match compares addresses or ports with. false: it doesn't, or with a set that has a name. */
+static bool loaded_list(json_t *match, struct list *out)
 {
-    json_t *value;
+    json_t *right = json_object_get(match, "right"), *set = json_object_get(right, "set"), *value;
+    const char *text = json_string_value(right);
 
-    for (size_t i = 0; (value = json_array_get(elements, i)) != NULL; i++) {
-        json_t *range = json_object_get(value, "range");
-        json_t *first = range != NULL ? json_array_get(range, 0) : value;
-        json_t *last = range != NULL ? json_array_get(range, 1) : value;
-        struct ip_addr low = {.family = 6}, high = {.family = 6};
-        low.at[14] = (uint8_t)(json_integer_value(first) >> 8);
-        low.at[15] = (uint8_t)json_integer_value(first);
-        high.at[14] = (uint8_t)(json_integer_value(last) >> 8);
-        high.at[15] = (uint8_t)json_integer_value(last);
-        add_range(out, &low, &high);
-    }
-}
-
-static void printed_ports(const char *text, size_t len, struct ranges *out)
-{
-    const char *at = memchr(text, '{', len);
-
-    while (at != NULL && *at != '}' && at < text + len) {
-        char *rest;
-        at += strcspn(at, "0123456789}");
-        unsigned long port = strtoul(at, &rest, 10);
-        struct ip_addr a = {.family = 6};
-        a.at[14] = (uint8_t)(port >> 8);
-        a.at[15] = (uint8_t)port;
-        if (rest > at)
-            add_range(out, &a, &a);
-        at = rest;
-    }
-}
-
-/* Those of the configuration; who is banned, and the lengths of bare ACKs (which nft 1.0.6 lists wrongly), are not. */
-static bool set_differs(const char *table, json_t *set)
-{
-    struct ranges wanted = {.count = 0}, got = {.count = 0};
-    const char *name = nft_string(set, "name");
-    size_t len = 0;
-    const char *text = block_of(table, "set", name, &len);
-
-    if (text == NULL)
-        return true;
-    if (strncmp(name, "banned", 6) == 0 || strncmp(name, "empty", 5) == 0)
+    switch (nft_left_of(json_object_get(match, "left")).field) {
+    case FIELD_SOURCE:
+    case FIELD_DESTINATION:
+    case FIELD_SOURCE_PORT:
+    case FIELD_DESTINATION_PORT:
+        break;
+    case FIELD_PROTOCOL:
+    case FIELD_FAMILY:
+    case FIELD_STATE:
+    case FIELD_FLAGS:
+    case FIELD_INTERFACE:
+    case FIELD_META_MARK:
+    case FIELD_CT_MARK:
+    case FIELD_UNKNOWN:
         return false;
-    bool ports = nft_is(name, "ports");
-    (ports ? printed_ports : printed_ranges)(text, len, &wanted);
-    (ports ? port_ranges : loaded_ranges)(json_object_get(set, "elem"), &got);
-    join(&wanted);
-    join(&got);
-    bool differs = wanted.failed || got.failed || wanted.count != got.count;
-    for (size_t i = 0; !differs && i < got.count; i++)
-        differs = memcmp(&wanted.list[i], &got.list[i], sizeof(got.list[i])) != 0;
-    free(wanted.list);
-    free(got.list);
-    return differs;
+    }
+    if (text != NULL && text[0] == '@')
+        return false;
+    for (size_t i = 0; (value = json_array_get(set, i)) != NULL; i++)
+        loaded_value(value, out);
+    if (set == NULL)
+        loaded_value(right, out);
+    return true;
+}
+
+/* The next list that a rule has been loaded with; false: no more. */
+static bool next_list(json_t *rule, size_t *statement, struct list *out)
+{
+    json_t *one, *expr = json_object_get(rule, "expr");
+
+    while ((one = json_array_get(expr, (*statement)++)) != NULL) {
+        json_t *match = json_object_get(one, "match");
+        if (match != NULL && loaded_list(match, out))
+            return true;
+    }
+    return false;
+}
+
+/* Are the lists that a line has ("$servers4") what the rule has in their places? */
+static bool lists_differ(const char *table, const char *line, json_t *rule)
+{
+    const char *end = line + strcspn(line, "\n");
+    size_t statement = 0;
+    bool differ = false;
+
+    for (;;) {
+        struct list wanted = {.count = 0}, got = {.count = 0};
+        line = line < end ? memchr(line, '$', (size_t)(end - line)) : NULL;
+        bool more = next_list(rule, &statement, &got);
+        if (line != NULL) {
+            line++;
+            size_t len = strcspn(line, " \n");
+            printed_list(table, line, len, &wanted);
+        }
+        differ = differ || (line != NULL) != more || !list_same(&wanted, &got);
+        free(wanted.at);
+        free(got.at);
+        if (line == NULL || !more)
+            return differ;
+    }
 }
 
 static void loaded_deed(json_t *rule, char out[static DEED])
@@ -260,8 +259,9 @@ static void loaded_deed(json_t *rule, char out[static DEED])
         }
 }
 
-/* text: the rules that were printed for it. */
-static bool chain_differs(json_t *all, const char *family, const char *chain, const char *text, const char *end)
+/* text: the rules that were printed for it, up to end. */
+static bool chain_differs(json_t *all, const char *family, const char *chain, const char *table, const char *text,
+                          const char *end)
 {
     char wanted[DEED], got[DEED];
     json_t *object;
@@ -270,11 +270,15 @@ static bool chain_differs(json_t *all, const char *family, const char *chain, co
         json_t *rule = json_object_get(object, "rule");
         if (!ours(rule, family) || !nft_is(nft_string(rule, "chain"), chain))
             continue;
+        const char *line = printed_rule(&text, end);
+        if (line == NULL)
+            return true;
+        printed_deed(line, line + strcspn(line, "\n"), wanted);
         loaded_deed(rule, got);
-        if (!printed_rule(&text, end, wanted) || !nft_is(wanted, got))
+        if (!nft_is(wanted, got) || lists_differ(table, line, rule))
             return true;
     }
-    return printed_rule(&text, end, wanted);
+    return printed_rule(&text, end) != NULL;
 }
 
 /* How many chains (or sets) the table has, printed and loaded. */
@@ -311,17 +315,13 @@ static bool changed_since(json_t *all, const char *family, const char *table, ch
             return true;
     }
     for (size_t i = 0; (object = json_array_get(all, i)) != NULL; i++) {
-        json_t *chain = json_object_get(object, "chain"), *set = json_object_get(object, "set");
+        json_t *chain = json_object_get(object, "chain");
         const char *name = nft_string(chain, "name");
         size_t len = 0;
-        if (ours(set, family) && set_differs(table, set)) {
-            snprintf(what, room, "set %s", nft_string(set, "name"));
-            return true;
-        }
         if (!ours(chain, family))
             continue;
         const char *text = block_of(table, "chain", name, &len);
-        if (text == NULL || chain_differs(all, family, name, text, text + len)) {
+        if (text == NULL || chain_differs(all, family, name, table, text, text + len)) {
             snprintf(what, room, "chain %s", name);
             return true;
         }

@@ -15,7 +15,7 @@ static void print_head(const struct config *c, FILE *out)
     fputs("# rcptwall: nftables rules. Printed by `rcptwall rules --nft`; print and load them again when the\n"
           "# configuration changes:\n"
           "#     rcptwall rules --nft | nft -f -\n"
-          "# Loading replaces the whole table in one step, and touches no other table.\n"
+          "# Loading replaces the rules of the whole table in one step, and touches no other table.\n"
           "# Keep this text rather than the output of `nft list ruleset`: nft 1.0.6 lists the lengths of bare ACKs\n"
           "# wrongly, and a set loaded from its list sends those to the daemon too.\n"
           "#\n",
@@ -43,21 +43,25 @@ static void print_base(const struct nft_table *t, const char *name, const char *
 /* SMTP packets of clients to one chain, those of servers to another; NULL: none of those. */
 static void print_dispatch(const struct nft_table *t, const char *from_client, const char *from_server)
 {
-    const char *const side[] = {"daddr", "saddr"}, *const port[] = {"dport", "sport"};
-    const char *const to[] = {from_client, from_server};
+    const struct planned *at = t->plan->servers, *end = t->plan->servers + t->plan->server_count;
 
-    for (int i = 0; i < 2; i++) {
-        if (to[i] == NULL)
-            continue;
-        if (t->plan->all_servers) {
-            fprintf(t->out, "\t\ttcp %s @ports goto %s\n", port[i], to[i]);
-            continue;
-        }
-        if (ruleset_plan_serves(t->plan, 4))
-            fprintf(t->out, "\t\tip %s @servers4 tcp %s @ports goto %s\n", side[i], port[i], to[i]);
-        if (ruleset_plan_serves(t->plan, 6))
-            fprintf(t->out, "\t\tip6 %s @servers6 tcp %s @ports goto %s\n", side[i], port[i], to[i]);
+    if (t->plan->all_servers) {
+        if (from_client != NULL)
+            fprintf(t->out, "\t\ttcp dport $ports goto %s\n", from_client);
+        if (from_server != NULL)
+            fprintf(t->out, "\t\ttcp sport $ports goto %s\n", from_server);
     }
+    for (int server = 0; server < 2; server++)
+        for (const struct planned *p = at; p < end; p = ruleset_plan_next_group(p, end)) {
+            const char *to = server == 0 ? from_client : from_server;
+            if (to == NULL)
+                continue;
+            fputs("\t\t", t->out);
+            ruleset_nft_print_addresses(&p->network, server == 0 ? "daddr" : "saddr", t->out);
+            fputs(" $", t->out);
+            ruleset_nft_print_name(NULL, &p->network, t->out);
+            fprintf(t->out, " tcp %s $ports goto %s\n", server == 0 ? "dport" : "sport", to);
+        }
     fputs("\t}\n", t->out);
 }
 
@@ -103,56 +107,37 @@ static void print_match(const char *which, uint32_t bits, uint32_t value, FILE *
 static void print_tag_by(const struct nft_table *t, const char *chain, const char *side)
 {
     const struct config *c = t->config;
-    const struct planned *at = t->plan->networks, *end = t->plan->networks + t->plan->network_count;
-    char name[NFT_SET_NAME];
+    const struct planned *end = t->plan->networks + t->plan->network_count;
 
     fprintf(t->out, "\tchain %s {\n", chain);
-    while (at < end) {
+    for (const struct planned *p = t->plan->networks; p < end; p = ruleset_plan_next_group(p, end)) {
         print_match("ct", c->marks.tag, 0, t->out);
-        ruleset_nft_set_name(c, at, name);
-        fprintf(t->out, "%s %s @%s ", at->network.addr.family == 4 ? "ip" : "ip6", side, name);
-        print_mark("ct", c->marks.tag, tag_bits(c, at->network.tag), t->out);
-        const struct planned *next = at;
-        while (next < end && ruleset_nft_same_set(at, next))
-            next++;
-        at = next;
+        ruleset_nft_print_addresses(&p->network, side, t->out);
+        fputs(" $", t->out);
+        ruleset_nft_print_name(c->policy->tags[p->network.tag].name, &p->network, t->out);
+        fputs(" ", t->out);
+        print_mark("ct", c->marks.tag, tag_bits(c, p->network.tag), t->out);
     }
     print_match("ct", c->marks.tag, 0, t->out);
     print_mark("ct", c->marks.tag, tag_bits(c, c->policy->outside), t->out);
     fputs("\t}\n", t->out);
 }
 
-/* One lookup, however many tags there are; then a chain for each. */
 static void print_mark_packet(const struct nft_table *t)
 {
     const struct config *c = t->config;
-    const char *comma = "";
 
     fputs("\t# The tag goes with the packet to the daemon; verdict bits come only from the daemon.\n"
           "\tchain mark_packet {\n\t\t",
           t->out);
     print_mark("meta", c->marks.mask, 0, t->out);
-    fprintf(t->out, "\t\tct mark & 0x%08" PRIx32 " vmap {", c->marks.tag);
     for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
         if (c->policy->tags[tag].name[0] == '\0')
             continue;
-        fprintf(t->out, "%s 0x%08" PRIx32 " : goto tag_%s", comma, tag_bits(c, tag), c->policy->tags[tag].name);
-        comma = ",";
-    }
-    fputs(" }\n\t}\n", t->out);
-}
-
-static void print_tag_chains(const struct nft_table *t)
-{
-    const struct config *c = t->config;
-
-    for (uint8_t tag = 1; tag <= TAGS_MAX; tag++) {
-        if (c->policy->tags[tag].name[0] == '\0')
-            continue;
-        fprintf(t->out, "\tchain tag_%s {\n\t\t", c->policy->tags[tag].name);
+        print_match("ct", c->marks.tag, tag_bits(c, tag), t->out);
         print_mark("meta", c->marks.tag, tag_bits(c, tag), t->out);
-        fputs("\t}\n", t->out);
     }
+    fputs("\t}\n", t->out);
 }
 
 static void print_tag_hooks(const struct nft_table *t)
@@ -183,7 +168,6 @@ static void print_tagging(const struct nft_table *t)
 {
     const struct marks *m = &t->config->marks;
 
-    print_tag_chains(t);
     print_mark_packet(t);
     print_tag_by(t, "by_source", "saddr");
     print_tag_by(t, "by_destination", "daddr");
@@ -423,6 +407,44 @@ static void print_keep_pass(const struct nft_table *t)
         print_keep_pass_in(t, "keep_pass_input", "input", "filter + 20");
 }
 
+/* What another configuration may have left in the table, and this one doesn't have. */
+static void print_leftovers(const struct nft_table *t, const char *family)
+{
+    static const char *const forward[] = {"tagging", "guard"};
+    static const char *const input[] = {"tagging_input", "tagging_output", "guard_input", "guard_output",
+                                        "keep_pass_input"};
+    static const char *const bans[] = {"ban_source", "ban_destination"};
+    const struct {
+        const char *const *names;
+        size_t count;
+        bool there;
+    } groups[] = {
+        {forward, 2, t->bridge || (t->config->hooks & HOOK_FORWARD) != 0},
+        {input, 5, t->bridge || (t->config->hooks & HOOK_INPUT) != 0},
+        {bans, 2, ruleset_plan_bans(t->config)},
+    };
+
+    for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++)
+        for (size_t i = 0; i < groups[g].count && !groups[g].there; i++)
+            fprintf(t->out, "add chain %s rcptwall %s\ndelete chain %s rcptwall %s\n", family, groups[g].names[i],
+                    family, groups[g].names[i]);
+    if (!ruleset_plan_bans(t->config))
+        for (int v = 4; v <= 6; v += 2)
+            fprintf(t->out,
+                    "add set %s rcptwall banned%d { " NFT_BANNED_SET " }\n"
+                    "delete set %s rcptwall banned%d\n",
+                    family, v, v, family, v);
+}
+
+/*
+ * Never "delete table" and a new one in its place, though that is one step, too: the kernel runs the chains of a hook
+ * one after the other, and each has the rules of the moment at which its turn comes. A packet would see the new chain
+ * before that moment, still empty, and then the old one behind it, empty already. (Tried: 1 of 30,000 went past the
+ * queue that way while rules were loaded again and again.) A chain that stays has the old rules or the new.
+ * For the same reason no set that belongs to the configuration is more than a list in a rule: the kernel may find
+ * nothing in a set with intervals for a moment after it has come into force (Linux 6.18), nor in one whose elements
+ * change (6.1). So nothing here has an interval, and nothing that is looked up changes.
+ */
 static void print_table(const struct nft_table *t)
 {
     const char *family = t->bridge ? "bridge" : "inet";
@@ -433,7 +455,13 @@ static void print_table(const struct nft_table *t)
               "# the bridge has untagged; IP inside other frames (PPPoE, a second VLAN tag) no chain can see into.\n"
               "# Needs connection tracking for bridges: nf_conntrack_bridge, Linux 5.3 or later.\n",
               t->out);
-    fprintf(t->out, "\ntable %s rcptwall\ndelete table %s rcptwall\n\ntable %s rcptwall {\n", family, family, family);
+    fprintf(t->out,
+            "\n# The rules go, the chains stay: a packet that is on its way through them meets either the old rules or the "
+            "new.\n"
+            "table %s rcptwall\nflush table %s rcptwall\n",
+            family, family);
+    print_leftovers(t, family);
+    fprintf(t->out, "\ntable %s rcptwall {\n", family);
     ruleset_nft_print_sets(t);
     print_tagging(t);
     print_condemned(t);

@@ -21,10 +21,12 @@ void ruleset_nft_print_sets(const struct nft_table *);
 /* Hexadecimal digits of a digest, and a NUL. */
 #define RULESET_DIGEST 17
 
-#define NFT_SET_NAME (TAG_NAME_MAX + 32)
-/* "nets4_inside"; "nets4in1_inside" for those that lie inside one network of another tag, and so on. */
-void ruleset_nft_set_name(const struct config *, const struct planned *, char out[static NFT_SET_NAME]);
-/* Do these two networks stand in one set? */
-bool ruleset_nft_same_set(const struct planned *, const struct planned *);
+/* "ip daddr", or "ip daddr & 255.255.255.0" for networks: what is looked up in the list of that name. */
+void ruleset_nft_print_addresses(const struct network *, const char *side, FILE *);
+/* "hosts4_inside", or "nets4_24_inside" for networks of 24 bits; without a tag (NULL) "servers4" or "servers4_24". */
+void ruleset_nft_print_name(const char *tag, const struct network *, FILE *);
+
+/* The set of banned addresses; %d is the family. Never another one: it outlives the rules. */
+#define NFT_BANNED_SET "type ipv%d_addr; flags dynamic, timeout; size 65536;"
 
 #endif

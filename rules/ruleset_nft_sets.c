@@ -1,78 +1,76 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sets of the nftables form: ports, servers, networks, lengths of bare ACKs, and who is banned. */
+/* What the nftables form looks up: ports, servers, networks, lengths of bare ACKs, and who is banned. */
 #include "rules/ruleset_nft.h"
 
-static void print_ports(const struct nft_table *t)
+/* The bits of a prefix, as an address. */
+static void print_netmask(const struct network *n, FILE *out)
 {
-    fputs("\t# SMTP, as the servers see it (behind any DNAT).\n"
-          "\tset ports {\n"
-          "\t\ttype inet_service\n"
-          "\t\telements = { ",
-          t->out);
-    ruleset_print_ports(t->config, ", ", t->out);
-    fputs(" }\n\t}\n", t->out);
+    struct network mask = {.addr = {.family = n->addr.family}, .prefix = n->addr.family == 4 ? 32 : 128};
+    char text[NETWORK_TEXT];
+
+    for (unsigned bit = 0; bit < n->prefix; bit++)
+        mask.addr.at[bit / 8] = (uint8_t)(mask.addr.at[bit / 8] | 0x80U >> bit % 8);
+    ruleset_network_text(&mask, text);
+    fputs(text, out);
 }
 
-/* One interval set with the networks [from, to) of one family. */
-static void print_set(const char *name, const struct planned *from, const struct planned *to, FILE *out)
+void ruleset_nft_print_addresses(const struct network *n, const char *side, FILE *out)
+{
+    fprintf(out, "%s %s", n->addr.family == 4 ? "ip" : "ip6", side);
+    if (n->prefix == (n->addr.family == 4 ? 32 : 128))
+        return;
+    fputs(" & ", out);
+    print_netmask(n, out);
+}
+
+void ruleset_nft_print_name(const char *tag, const struct network *n, FILE *out)
+{
+    bool host = n->prefix == (n->addr.family == 4 ? 32 : 128);
+
+    fprintf(out, "%s%d", tag == NULL ? "servers" : host ? "hosts" : "nets", n->addr.family);
+    if (!host)
+        fprintf(out, "_%d", n->prefix);
+    if (tag != NULL)
+        fprintf(out, "_%s", tag);
+}
+
+/* One list a family, length of prefix and tag (without configuration: servers), so that each is looked up with one mask. */
+static void print_lists(const struct config *c, const struct planned *at, const struct planned *end, FILE *out)
 {
     char text[NETWORK_TEXT];
 
-    fprintf(out, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n\t\telements = {", name,
-            from->network.addr.family == 4 ? "ipv4_addr" : "ipv6_addr");
-    for (const struct planned *p = from; p < to; p++) {
-        ruleset_network_text(&p->network, text);
-        fprintf(out, "%s%s", p > from ? ",\n\t\t             " : " ", text);
-    }
-    fputs(" }\n\t}\n", out);
-}
-
-static void print_servers(const struct ruleset_plan *plan, FILE *out)
-{
-    const struct planned *at = plan->servers, *end = plan->servers + plan->server_count;
-
-    if (at < end)
-        fputs("\n\t# The servers to be protected.\n", out);
     while (at < end) {
-        const struct planned *next = at;
-        while (next < end && next->network.addr.family == at->network.addr.family)
-            next++;
-        print_set(at->network.addr.family == 4 ? "servers4" : "servers6", at, next, out);
+        const struct planned *next = ruleset_plan_next_group(at, end);
+        fputs("\tdefine ", out);
+        ruleset_nft_print_name(c != NULL ? c->policy->tags[at->network.tag].name : NULL, &at->network, out);
+        fputs(" = {", out);
+        for (const struct planned *p = at; p < next; p++) {
+            struct network first = p->network;
+            first.prefix = first.addr.family == 4 ? 32 : 128;
+            ruleset_network_text(&first, text);
+            fprintf(out, "%s%s", p == at ? " " : (p - at) % 8 == 0 ? ",\n\t\t" : ", ", text);
+        }
+        fputs(" }\n", out);
         at = next;
     }
 }
 
-bool ruleset_nft_same_set(const struct planned *a, const struct planned *b)
+static void print_defines(const struct nft_table *t)
 {
-    return a->depth == b->depth && a->network.addr.family == b->network.addr.family && a->network.tag == b->network.tag;
-}
+    const struct ruleset_plan *plan = t->plan;
 
-void ruleset_nft_set_name(const struct config *c, const struct planned *p, char out[static NFT_SET_NAME])
-{
-    const char *tag = c->policy->tags[p->network.tag].name;
-
-    if (p->depth == 0)
-        snprintf(out, NFT_SET_NAME, "nets%d_%s", p->network.addr.family, tag);
-    else
-        snprintf(out, NFT_SET_NAME, "nets%din%u_%s", p->network.addr.family, p->depth, tag);
-}
-
-static void print_networks(const struct config *c, const struct ruleset_plan *plan, FILE *out)
-{
-    const struct planned *at = plan->networks, *end = plan->networks + plan->network_count;
-    char name[NFT_SET_NAME];
-
-    if (at < end)
-        fputs("\n\t# Who gets which tag. \"in1\": networks that lie inside one of another tag; they are tried first.\n",
-              out);
-    while (at < end) {
-        const struct planned *next = at;
-        while (next < end && ruleset_nft_same_set(at, next))
-            next++;
-        ruleset_nft_set_name(c, at, name);
-        print_set(name, at, next, out);
-        at = next;
-    }
+    fputs("\t# SMTP, as the servers see it (behind any DNAT).\n"
+          "\tdefine ports = { ",
+          t->out);
+    ruleset_print_ports(t->config, ", ", t->out);
+    fputs(" }\n", t->out);
+    if (plan->server_count > 0)
+        fputs("\n\t# The servers to be protected. \"_24\": networks, of which only the first 24 bits are compared.\n",
+              t->out);
+    print_lists(NULL, plan->servers, plan->servers + plan->server_count, t->out);
+    if (plan->network_count > 0)
+        fputs("\n\t# Who gets which tag. The longest prefix is tried first.\n", t->out);
+    print_lists(t->config, plan->networks, plan->networks + plan->network_count, t->out);
 }
 
 /* A segment's lengths when it has no payload: header lengths are in units of 4 bytes. */
@@ -101,19 +99,16 @@ static void print_banned(const struct nft_table *t)
 {
     if (!ruleset_plan_bans(t->config))
         return;
-    fputs("\n\t# Who is banned, and forgotten when the time is over; for IPv6 the whole /64 that the client is in. "
-          "Loading\n"
-          "\t# the rules anew forgets them all.\n"
-          "\tset banned4 {\n\t\ttype ipv4_addr\n\t\tflags dynamic, timeout\n\t\tsize 65536\n\t}\n"
-          "\tset banned6 {\n\t\ttype ipv6_addr\n\t\tflags dynamic, timeout\n\t\tsize 65536\n\t}\n",
+    fputs("\n\t# Who is banned, and forgotten when the time is over; for IPv6 the whole /64 that the client is in. Loading\n"
+          "\t# the rules again leaves them banned; `nft flush set` forgets them.\n",
           t->out);
+    for (int v = 4; v <= 6; v += 2)
+        fprintf(t->out, "\tset banned%d { " NFT_BANNED_SET " }\n", v, v);
 }
 
 void ruleset_nft_print_sets(const struct nft_table *t)
 {
-    print_ports(t);
-    print_servers(t->plan, t->out);
-    print_networks(t->config, t->plan, t->out);
+    print_defines(t);
     print_pure_acks(t->out);
     print_banned(t);
 }

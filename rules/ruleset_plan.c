@@ -26,10 +26,10 @@ static int by_rule(const void *left, const void *right)
 {
     const struct planned *a = left, *b = right;
 
-    if (a->depth != b->depth)
-        return a->depth > b->depth ? -1 : 1;
     if (a->network.addr.family != b->network.addr.family)
         return a->network.addr.family < b->network.addr.family ? -1 : 1;
+    if (a->network.prefix != b->network.prefix)
+        return a->network.prefix > b->network.prefix ? -1 : 1;
     if (a->network.tag != b->network.tag)
         return a->network.tag < b->network.tag ? -1 : 1;
     return by_nesting(left, right);
@@ -45,11 +45,11 @@ static bool contains(const struct network *outer, const struct network *inner)
     return rest == 0 || (outer->addr.at[whole] ^ inner->addr.at[whole]) >> (8 - rest) == 0;
 }
 
-/* Sorts, sets the depths, leaves out what says nothing new. Returns how many stay. */
+/* Sorts, leaves out what says nothing new. Returns how many stay. */
 static size_t nest(struct planned *list, size_t count)
 {
     size_t open[129]; /* indices of the networks that contain the present one: a chain of ever longer prefixes */
-    size_t depth = 0, kept = 0;
+    size_t depth = 0, kept = 0; /* how many */
 
     if (count > 0)
         qsort(list, count, sizeof(*list), by_nesting);
@@ -59,7 +59,6 @@ static size_t nest(struct planned *list, size_t count)
         if (depth > 0 && list[open[depth - 1]].network.tag == list[i].network.tag)
             continue;
         list[kept] = list[i];
-        list[kept].depth = (unsigned)depth;
         assert(depth < sizeof(open) / sizeof(open[0]));
         open[depth++] = kept++;
     }
@@ -98,6 +97,16 @@ void ruleset_plan_free(struct ruleset_plan *plan)
     free(plan->networks);
     free(plan->servers);
     *plan = (struct ruleset_plan){0};
+}
+
+const struct planned *ruleset_plan_next_group(const struct planned *at, const struct planned *end)
+{
+    const struct network *first = &at->network;
+
+    while (at < end && at->network.prefix == first->prefix && at->network.addr.family == first->addr.family &&
+           at->network.tag == first->tag)
+        at++;
+    return at;
 }
 
 bool ruleset_plan_serves(const struct ruleset_plan *plan, uint8_t family)

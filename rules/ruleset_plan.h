@@ -3,11 +3,9 @@
  * ruleset_plan - the networks of a configuration, in the order in which rules can try
  * them so that the first match is the longest prefix, as policy_tag_for has it.
  *
- * Two prefixes either have nothing in common or one contains the other. A network's
- * depth says how many others contain it; networks of one depth never overlap, so
- * those of one depth, family and tag fit into one nftables interval set, and deeper
- * sets are tried first. A network directly inside one of the same tag says nothing
- * new and is left out.
+ * Two prefixes either have nothing in common or one contains the other, and then it
+ * is the longer one that counts, so longer prefixes come first. A network directly inside
+ * one of the same tag says nothing new and is left out.
  */
 #ifndef RCPTWALL_RULESET_PLAN_H
 #define RCPTWALL_RULESET_PLAN_H
@@ -18,13 +16,12 @@
 
 struct planned {
     struct network network;
-    unsigned depth;
 };
 
 struct ruleset_plan {
-    struct planned *networks; /* deepest first, then by family, tag and address */
+    struct planned *networks; /* IPv4 first, of each family the longest prefix; then by tag and address */
     size_t network_count;
-    struct planned *servers; /* depth is 0 for all: none contains another */
+    struct planned *servers; /* in the same order; none contains another */
     size_t server_count;
     bool all_servers; /* none was named: every address is one */
 };
@@ -32,6 +29,8 @@ struct ruleset_plan {
 /* false: out of memory. */
 RW_CHECK bool ruleset_plan_make(struct ruleset_plan *, const struct config *);
 void ruleset_plan_free(struct ruleset_plan *);
+/* The first that differs from this one in family, length or tag; or the end. */
+const struct planned *ruleset_plan_next_group(const struct planned *, const struct planned *end);
 /* Is there a server of this family (4 or 6) to be protected? */
 bool ruleset_plan_serves(const struct ruleset_plan *, uint8_t family);
 
