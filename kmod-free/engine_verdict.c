@@ -86,7 +86,8 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
 /*
  * Is QUIT the last that the client had to say? From then on nothing of the client's is let through (GUARD), so whatever
  * the server answers has no commands to give a meaning to, and a FIN of the client's no beginning of a line that it
- * could turn into one. The firewall lets both by, and we don't see them; the server's FIN comes, and tells that it has
+ * could turn into one: the server has answered all that came before QUIT, so it has those bytes, and a FIN, or a RST,
+ * that overtakes QUIT on its way can cut short QUIT and nothing else. The firewall lets both by, and we don't see them; the server's FIN comes, and tells that it has
  * QUIT. A client's packet with payload still comes here, too. Not in WATCH: a RST that needn't come here overtakes the
  * QUIT that is on its way out (seen), and monitor mode changes nothing on the wire.
  */

@@ -350,6 +350,32 @@ static void other_protocols(void **state)
     }
 }
 
+/* A router has written into them, and not summed up yet. */
+static void options_of_routers(void **state)
+{
+    static const struct {
+        uint8_t options[12];
+        enum packet_result result;
+    } cases[] = {
+        {{7, 11, 8}, PACKET_TCP},          {{68, 8, 9}, PACKET_TCP},      {{1, 1, 7, 7, 8}, PACKET_TCP},
+        {{130, 4, 0, 0, 68, 8, 9}, PACKET_TCP}, {{1, 1, 1, 1}, PACKET_BROKEN}, {{0, 7, 7, 8}, PACKET_BROKEN},
+        {{130, 11, 7, 7, 4}, PACKET_BROKEN}, {{130, 1, 7, 7}, PACKET_BROKEN}, {{130, 40, 7, 7}, PACKET_BROKEN},
+        {{131, 11, 4, 7}, PACKET_BROKEN},
+    };
+    struct packet p;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct shape s = {.ip_options = bytes_of(cases[i].options, 12), .payload = 30};
+        size_t len = build(&s);
+        assert_int_equal(decode(bytes_of(packet, len), CSUM_VERIFY, false, &p), PACKET_TCP);
+        packet[10] ^= 4; /* the sum that it had before */
+        assert_int_equal(decode(bytes_of(packet, len), CSUM_VERIFY, false, &p), cases[i].result);
+        if (cases[i].result == PACKET_TCP)
+            assert_true(p.csum_good && p.wire_len == 30);
+    }
+}
+
 static void fragments_v4(void **state)
 {
     static const struct {
@@ -463,6 +489,7 @@ int main(void)
         cmocka_unit_test(unknown_versions),      cmocka_unit_test(ipv4_header_checksum),
         cmocka_unit_test(ipv4_lengths_that_lie), cmocka_unit_test(tcp_data_offset),
         cmocka_unit_test(tcp_options),           cmocka_unit_test(other_protocols),
+        cmocka_unit_test(options_of_routers),
         cmocka_unit_test(fragments_v4),          cmocka_unit_test(sequence_space),
         cmocka_unit_test(addresses_compare),     cmocka_unit_test(checksum_arithmetic),
     };

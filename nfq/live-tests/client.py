@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An SMTP client that does exactly as it is told, and tells how it ended.
 
-client.py [--bind ADDR] [--source-port N] [--timeout S] SERVER[,PORT] STEP...
+client.py [--bind ADDR] [--source-port N] [--timeout S] [--ip-options HEX] SERVER[,PORT] STEP...
 
   TEXT     sends TEXT and CRLF, waits for one (multi-line) reply
   +TEXT    sends TEXT (\\r \\n \\0 \\\\ understood), waits for nothing
@@ -28,6 +28,7 @@ p.add_argument("--bind")
 p.add_argument("--source-port", type=int, default=0)
 p.add_argument("--timeout", type=float, default=5)
 p.add_argument("--rcvbuf", type=int)
+p.add_argument("--ip-options", type=bytes.fromhex)  # of IPv4
 p.add_argument("server")
 p.add_argument("steps", nargs="*")
 a = p.parse_args()
@@ -77,6 +78,8 @@ sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
 replies = Replies(sock)
 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+if a.ip_options:
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, a.ip_options)
 sock.settimeout(a.timeout * int(os.environ.get("LAB_SLOW", 1)))
 at = -1
 try:

@@ -575,6 +575,22 @@ def fin_fakes():
     yield fake(at=5, ttl=3)
     yield fake(ttl=3, data=b"QUIT\r\n")
 
+    def behind_quit(*fakes):
+        """QUIT never arrives at the server; from then on what has no payload passes by the queue."""
+        def run(t):
+            t.begin()
+            t.c.send(b"QUIT\r\n", ttl=3)
+            time.sleep(0.05)
+            for how in fakes:
+                t.c.send(**how)
+            time.sleep(0.05)
+            t.put(t.rcpt())
+            t.finish()
+        return run
+    yield behind_quit({"flags": FIN | ACK, "at": 6})
+    yield behind_quit({"flags": FIN | ACK, "at": 6, "ttl": 3}, {"flags": RST, "at": 6, "ttl": 3}, {"flags": ACK, "at": 6})
+    yield behind_quit({"flags": RST | ACK, "bad_sum": True}, {"flags": FIN | ACK, "at": -3})
+
 
 @row("the same port again, with a new ISN")
 def port_reuse():
