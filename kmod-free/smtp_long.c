@@ -66,22 +66,32 @@ static size_t inside_from(struct smtp *s, bool anywhere, bool rcpt, size_t argum
     return argument > SMTP_SHORT_RCPT ? argument : SMTP_SHORT_RCPT;
 }
 
-enum smtp_turn smtp_inside(struct smtp_call *c, struct bytes text, bool anywhere, const struct smtp_command *own)
+/*
+ * The next RCPT that begins in the first n bytes of text, and was not looked at before; it ends where text does, or
+ * behind `most` bytes. SMTP_TURN_MORE: none (any more).
+ */
+static enum smtp_turn next_inside(struct smtp_call *c, struct bytes text, size_t n, size_t most)
 {
     struct smtp *s = c->s;
     struct smtp_command cmd;
-    size_t at, from = own->argument.len > 0 ? (size_t)(own->argument.at - text.at) : text.len;
-    from = inside_from(s, anywhere, own->verb == SMTP_VERB_RCPT, from);
-    from = from > s->searched ? from : s->searched;
-    while (!(s->said & SMTP_SAID_CROWDED) && smtp_rcpt_find(text, from, &at)) {
-        from = at + 1;
-        smtp_command_read(bytes_from(text, at), &cmd);
-        if (!smtp_command_stands_out(&cmd))
-            continue;
-        s->searched = (uint32_t)from;
-        return saw_inside(c, cmd.argument);
+    size_t at;
+    struct bytes where = bytes_first(text, n + 3); /* the word may reach over the border */
+    while (!(s->said & SMTP_SAID_CROWDED) && smtp_rcpt_find(where, s->searched, &at)) {
+        s->searched = (uint32_t)at + 1;
+        smtp_command_read(bytes_first(bytes_from(text, at), most), &cmd);
+        if (smtp_command_stands_out(&cmd))
+            return saw_inside(c, cmd.argument);
     }
+    s->searched = n > s->searched ? (uint32_t)n : s->searched;
     return SMTP_TURN_MORE;
+}
+
+enum smtp_turn smtp_inside(struct smtp_call *c, struct bytes text, bool anywhere, const struct smtp_command *own)
+{
+    size_t from = own->argument.len > 0 ? (size_t)(own->argument.at - text.at) : text.len;
+    from = inside_from(c->s, anywhere, own->verb == SMTP_VERB_RCPT, from);
+    c->s->searched = from > c->s->searched ? (uint32_t)from : c->s->searched;
+    return next_inside(c, text, text.len, text.len);
 }
 
 /* What the head gives besides the complaint about its length; then the line is being passed over. */
@@ -180,26 +190,6 @@ static enum smtp_turn end_long(struct smtp_call *c, size_t end)
     return SMTP_TURN_AGAIN;
 }
 
-/* A RCPT that begins in the first n bytes, of the `end` that are there. SMTP_TURN_MORE: none. */
-static enum smtp_turn judge_inside(struct smtp_call *c, size_t n, size_t end)
-{
-    struct smtp *s = c->s;
-    struct smtp_command cmd;
-    size_t at, window = c->cfg->line_max;
-    struct bytes where = bytes_first(*c->in, n + 3 < end ? n + 3 : end); /* the word may reach over the border */
-    if (s->said & SMTP_SAID_CROWDED || !smtp_rcpt_find(where, s->searched, &at)) {
-        s->searched = n > s->searched ? (uint32_t)n : s->searched;
-        return SMTP_TURN_MORE;
-    }
-    s->searched = (uint32_t)at + 1;
-    smtp_command_read(smtp_line_text(bytes_first(bytes_from(*c->in, at), end - at < window ? end - at : window)), &cmd);
-    if (!smtp_command_stands_out(&cmd))
-        return SMTP_TURN_AGAIN;
-    if (s->client != SMTP_UNSURE)
-        smtp_lose_trust(s, SMTP_IS_COMMAND); /* no AUTH has that */
-    return saw_inside(c, cmd.argument);
-}
-
 enum smtp_turn smtp_long_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
@@ -211,20 +201,19 @@ enum smtp_turn smtp_long_turn(struct smtp_call *c)
     }
     if (s->client != SMTP_UNSURE && (s->passed >= SMTP_SHORT_AUTH || end > SMTP_SHORT_AUTH - s->passed))
         smtp_lose_trust(s, SMTP_IS_COMMAND);
-    enum smtp_turn inside;
-    if (end > window) {
-        inside = judge_inside(c, end - window, end);
-        if (inside == SMTP_TURN_MORE) {
-            pass(c, end - window);
-            inside = SMTP_TURN_AGAIN;
-        }
+    if (!ended && end <= window)
+        return SMTP_TURN_MORE;
+    size_t behind = end > window ? end - window : end; /* the rest stays, and what begins there can wait */
+    enum smtp_turn inside = next_inside(c, smtp_line_text(bytes_first(*c->in, end)), behind, window);
+    if (inside != SMTP_TURN_MORE) {
+        if (s->client != SMTP_UNSURE)
+            smtp_lose_trust(s, SMTP_IS_COMMAND); /* no AUTH has that */
         return inside;
     }
-    if (!ended)
-        return SMTP_TURN_MORE;
-    inside = judge_inside(c, end, end);
-    if (inside != SMTP_TURN_MORE)
-        return inside;
+    if (end > window) {
+        pass(c, behind);
+        return SMTP_TURN_AGAIN;
+    }
     if (smtp_is(s, SMTP_LONG_RCPT)) {
         struct bytes tail = smtp_rcpt_argument(smtp_line_text(bytes_first(*c->in, end)));
         smtp_clear(s, SMTP_LONG_RCPT);
