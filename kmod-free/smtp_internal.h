@@ -158,6 +158,8 @@ static inline void smtp_clear(struct smtp *s, uint32_t flags)
 /* Room for what one client line can bring? */
 RW_CHECK bool smtp_pending_room(const struct smtp *s);
 void smtp_pending_push(struct smtp *s, enum smtp_pending kind);
+/* `count` more replies of this kind come before all others. */
+void smtp_pending_insert(struct smtp *s, enum smtp_pending kind, uint16_t count);
 /* The youngest entry; 0: none. */
 unsigned smtp_pending_last(const struct smtp *s);
 /* The oldest entry; 0: none. */

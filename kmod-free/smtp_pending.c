@@ -33,6 +33,15 @@ void smtp_pending_push(struct smtp *s, enum smtp_pending kind)
     s->pending_count[at] = 1;
 }
 
+void smtp_pending_insert(struct smtp *s, enum smtp_pending kind, uint16_t count)
+{
+    assert(s->pending_used < SMTP_PENDING_MAX && count > 0);
+    s->pending_head = (uint8_t)slot(s, SMTP_PENDING_MAX - 1);
+    s->pending_used++;
+    s->pending_kind[s->pending_head] = (uint8_t)kind;
+    s->pending_count[s->pending_head] = count;
+}
+
 unsigned smtp_pending_last(const struct smtp *s)
 {
     return s->pending_used > 0 ? s->pending_kind[slot(s, s->pending_used - 1u)] : 0;

@@ -148,6 +148,17 @@ static enum smtp_turn take_answer(struct smtp_call *c, enum smtp_pending kind, u
     return SMTP_TURN_AGAIN;
 }
 
+/* RFC 2033 4.2: a reply for each recipient; for all of them together where the command itself is refused. */
+static void after_last_chunk(struct smtp *s, uint16_t code)
+{
+    uint16_t replies = smtp_is(s, SMTP_LMTP) ? s->taken_rcpts : 1;
+    s->taken_rcpts = 0;
+    if (replies > 1 && positive(code))
+        smtp_pending_insert(s, SMTP_PENDING_END, (uint16_t)(replies - 1));
+    else if (replies > 1)
+        smtp_lose_trust(s, SMTP_IS_COMMAND);
+}
+
 /* How the client's side goes on behind the answer to its last command, while the state is sure. */
 static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
 {
@@ -194,6 +205,8 @@ static void go_on(struct smtp *s, enum smtp_pending kind, uint16_t code)
         /* answered before its octets were all sent: it counts otherwise than we do, or doesn't take them */
         if (s->client == SMTP_IN_CHUNK && s->pending_used == 0)
             smtp_distrust_octets(s);
+        else if (kind == SMTP_PENDING_BDAT_LAST)
+            after_last_chunk(s, code);
         break;
     case SMTP_PENDING_BANNER:
     case SMTP_PENDING_HELO:

@@ -625,6 +625,13 @@ static void test_lmtp(void **state)
     PLAY("S: 220 x\nC: LHLO x\nS: 250 x\n" MAIL "C: RCPT TO:<a>\nC: RCPT TO:<b>\nC: RCPT TO:<c>\nC: DATA\nS: 250 x\n"
          "S: 550 x\nS: 250 x\nS: 354 x\nC: RCPT TO:<x>\nC: .\nC: QUIT\nS: 250 x\nS: 450 x\nS: 221 x\n",
          "helo x\n" SAW_MAIL "rcpt 0 <a>\nrcpt 1 <b>\nrcpt 2 <c>\nreply 0 250\nreply 1 550\nreply 2 250\nmessage\n");
+    /* likewise behind the last chunk; what comes next has its own replies */
+    PLAY("S: 220 x\nC: LHLO x\nS: 250-x\nS: 250 CHUNKING\n" MAIL "C: RCPT TO:<a>\nC: RCPT TO:<b>\nC: RCPT TO:<c>\n"
+         "c: BDAT 3 LAST\\r\\nabcMAIL FROM:<s@c.example>\\r\\n\nS: 250 x\nS: 550 x\nS: 250 x\nS: 250 x\nS: 450 x\nS: "
+         "250 x\n"
+         "C: RCPT TO:<d>\nS: 250 x\nC: DATA\nS: 354 x\nC: RCPT TO:<x>\nC: .\nS: 250 x\n",
+         "helo x\n" SAW_MAIL "rcpt 0 <a>\nrcpt 1 <b>\nrcpt 2 <c>\n" SAW_MAIL
+         "reply 0 250\nreply 1 550\nreply 2 250\nmessage\nrcpt 3 <d>\nreply 3 250\nmessage\n");
 }
 
 /* D5: what is said at AUTH prompts, and texts, are in no event, whatever else is wrong. */
