@@ -64,6 +64,7 @@ struct session {
     uint64_t flow_id;
     uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
     uint64_t broke_recent;      /* likewise: did the policy ask for anything above accept? */
+    uint64_t doubtful_recent;   /* likewise: may it be text behind missing bytes? */
     uint32_t rcpts, external_rcpts, external_accepted, external_messages;
     uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t told;              /* bit reason: alerted once already */

@@ -121,6 +121,8 @@ static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *e
     s->rcpts++;
     e->count.rcpts++;
     s->external_recent &= ~bit;
+    bool doubtful = ev->suspect && (s->gap_told[ROLE_CLIENT] || s->midstream);
+    s->doubtful_recent = doubtful ? s->doubtful_recent | bit : s->doubtful_recent & ~bit;
     if (r->external) {
         s->external_recent |= bit;
         s->external_rcpts++;

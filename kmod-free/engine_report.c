@@ -61,6 +61,7 @@ void report_rcpt(struct engine *e, uint32_t flow, const struct recipient *r, uin
         return;
     struct event *ev = begin(e, flow, EVENT_RCPT);
     put_recipient(ev, r, ordinal);
+    ev->doubtful = e->sessions[flow].doubtful_recent >> ordinal % 64 & 1;
     ev->action = action;
     ev->reason = r->external ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);
@@ -74,6 +75,7 @@ void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t co
     ev->ordinal = ordinal;
     ev->code = code;
     ev->external = external;
+    ev->doubtful = e->sessions[flow].doubtful_recent >> ordinal % 64 & 1;
     ev->action = broke ? policy_tag(e->policy, ev->tag)->on[REASON_EXTERNAL_RCPT] : ACTION_ACCEPT;
     ev->reason = broke ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);

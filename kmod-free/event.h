@@ -64,6 +64,7 @@ struct event {
     uint8_t tag;
     char tag_name[TAG_NAME_MAX];
     bool external;
+    bool doubtful;       /* EVENT_RCPT, EVENT_REPLY: bytes are missing before it, and it may be the text of a message */
     bool enforced;       /* enforce mode: the action is taken; false: only reported */
     enum action action;
     enum reason reason;

@@ -180,6 +180,8 @@ static json_t *rcptwall_object(const struct event *ev)
     }
     if (ev->rcpt_to.set)
         put_count(&m, "ordinal", ev->ordinal);
+    if (ev->doubtful)
+        put_bool(&m, "doubtful", true);
     put(&m, "action", json_string(action_name(ev->action)));
     put(&m, "reason", json_string(reason_name(ev->reason)));
     if (ev->detail != DETAIL_NONE)

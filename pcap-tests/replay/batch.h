@@ -27,6 +27,7 @@ struct batch_progress {
     int opened;                      /* captures that could be opened so far */
     double part;                     /* of it that is read, 0..1; negative: nobody knows */
     struct wall first, last;         /* of all records so far */
+    int goes_back;                   /* a capture that begins before the end of those in front of it; 0: none */
     char *trouble;                   /* a capture that couldn't be read, or not to its end: to be said, and freed */
     bool end;                        /* nothing will follow */
 };

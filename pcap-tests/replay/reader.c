@@ -111,6 +111,7 @@ static void read_file(struct reader *r, int file)
     struct capsrc *source = capsrc_open(r->cfg.options->files[file], error);
     struct capsrc_record record;
     enum capsrc_result result;
+    uint64_t before = r->progress.records;
 
     r->progress.file = file;
     r->progress.part = -1;
@@ -124,6 +125,8 @@ static void read_file(struct reader *r, int file)
             meet_trouble(r, capsrc_error(source));
             break;
         }
+        if (r->progress.records == before && before > 0 && record.wall.ns < r->progress.last.ns)
+            r->progress.goes_back = file;
         count_record(&r->progress, &record);
         if (engine_is_large(r->engine))
             look_ahead(r, source);

@@ -48,6 +48,7 @@ struct replay {
     struct forward *forward; /* NULL without -w */
     struct progress progress;
     struct job *jobs;
+    int goes_back;      /* see batch.h */
     bool no_local;      /* no domain is known to be ours */
     bool trouble;       /* said already */
     bool output_failed; /* nobody reads what we write: no use going on */
@@ -102,6 +103,8 @@ static void take_progress(struct replay *r, struct job *job)
     r->summary.bytes = p->bytes;
     r->summary.first = p->first;
     r->summary.last = p->last;
+    if (p->goes_back > 0)
+        r->goes_back = p->goes_back;
     if (p->trouble) {
         progress_clear(&r->progress);
         replay_complain("%s", p->trouble);
@@ -336,6 +339,10 @@ static void finish(struct replay *r)
         table_print(r->table, &r->summary, &counters, stdout);
     else if (!r->output_failed)
         write_json(r, summary_to_json(&r->summary, &counters));
+    if (r->goes_back > 0 && r->summary.gaps > 0)
+        replay_complain("note: bytes are missing, and %s begins before the end of what was given in front of it: are the "
+                        "pieces of a capture in order (ls -v)?",
+                        r->options.files[r->goes_back]);
     if (r->summary.unjudged > 0)
         replay_complain("note: %" PRIu64 " connections and %" PRIu64 " segments were more than could be kept, "
                         "and were not judged",

@@ -30,6 +30,11 @@ bool summary_offends(const struct event *ev)
     return ev->external && ev->action > ACTION_ACCEPT;
 }
 
+bool summary_is_attempt(const struct event *ev)
+{
+    return summary_offends(ev) && !ev->doubtful;
+}
+
 static void count_client(struct summary *s, const struct event *ev, enum tally_column column)
 {
     uint8_t name[CLIENT_NAME];
@@ -49,6 +54,10 @@ static void count_attempt(struct summary *s, const struct event *ev)
 
 static void count_reply(struct summary *s, const struct event *ev)
 {
+    if (ev->doubtful) { /* it was a command: text gets no answer */
+        s->doubtful--;
+        count_attempt(s, ev);
+    }
     if (ev->code >= 200 && ev->code < 300) {
         s->accepted++;
         count_client(s, ev, TALLY_ACCEPTED);
@@ -63,6 +72,7 @@ static void count_session(struct summary *s, const struct event *ev)
     s->sessions++;
     if (ev->session.external_accepted > 0 && ev->action > ACTION_ACCEPT)
         s->messages += ev->session.external_messages;
+    s->authenticated += ev->session.auth_succeeded && ev->session.external_rcpts > 0 && ev->action > ACTION_ACCEPT;
     if (ev->session.starttls)
         s->tls++;
     else if (!ev->session.smtp)
@@ -75,8 +85,10 @@ void summary_event(struct summary *s, const struct event *ev)
 {
     switch (ev->kind) {
     case EVENT_RCPT:
-        if (summary_offends(ev))
+        if (summary_is_attempt(ev))
             count_attempt(s, ev);
+        else if (summary_offends(ev))
+            s->doubtful++;
         break;
     case EVENT_REPLY:
         if (summary_offends(ev))
@@ -109,8 +121,8 @@ enum summary_answer summary_answer(const struct summary *s)
     if (s->accepted > 0)
         return ANSWER_ABUSED;
     if (s->tried > 0)
-        return s->refused >= s->tried && s->broken == 0 ? ANSWER_REFUSED : ANSWER_UNKNOWN;
-    return s->sessions == 0 || s->tls + s->unreadable + s->gaps + s->unjudged + s->broken > 0 ? ANSWER_UNKNOWN
+        return s->refused >= s->tried && s->doubtful + s->broken == 0 ? ANSWER_REFUSED : ANSWER_UNKNOWN;
+    return s->sessions == 0 || s->doubtful + s->tls + s->unreadable + s->gaps + s->unjudged + s->broken > 0 ? ANSWER_UNKNOWN
                                                                                              : ANSWER_NONE;
 }
 
@@ -129,9 +141,35 @@ static const char *answer_name(enum summary_answer answer)
     return "unknown";
 }
 
-static const char *plural(uint64_t n)
+const char *summary_plural(uint64_t n)
 {
     return n == 1 ? "" : "s";
+}
+
+/* "1 went into TLS and 2 showed no SMTP": what there is of it. */
+static void unseen_text(const struct summary *s, char *out, size_t room)
+{
+    const struct {
+        uint64_t n;
+        const char *what;
+    } parts[] = {
+        {s->tls, " went into TLS"},
+        {s->unreadable, " showed no SMTP"},
+        {s->gaps, " lacked bytes or its beginning"},
+        {s->unjudged, " found no room"},
+    };
+    const char *before = " ";
+    size_t len = (size_t)snprintf(out, room, "Can't tell for all: no attempt seen, but of %" PRIu64 " session%s",
+                                  s->sessions, summary_plural(s->sessions));
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && len < room; i++) {
+        if (parts[i].n == 0)
+            continue;
+        len += (size_t)snprintf(out + len, room - len, "%s%" PRIu64 "%s", before, parts[i].n, parts[i].what);
+        before = ", ";
+    }
+    if (len < room)
+        snprintf(out + len, room - len, ".");
 }
 
 /* Why nothing, or too little, was seen. */
@@ -141,22 +179,23 @@ static void unknown_text(const struct summary *s, char *out, size_t room)
         snprintf(out, room,
                  "Can't tell: %" PRIu64 " capture%s could not be read to the end; before that, %" PRIu64
                  " attempt%s to relay in %" PRIu64 " session%s, %" PRIu64 " refused.",
-                 s->broken, plural(s->broken), s->tried, plural(s->tried), s->sessions, plural(s->sessions),
+                 s->broken, summary_plural(s->broken), s->tried, summary_plural(s->tried), s->sessions, summary_plural(s->sessions),
                  s->refused);
+    else if (s->doubtful > 0)
+        snprintf(out, room,
+                 "Can't tell: bytes are missing, and %" PRIu64 " line%s behind them may be RCPT or the text of a message; the "
+                 "server didn't answer %s. Beside that, %" PRIu64 " attempt%s, %" PRIu64 " refused.",
+                 s->doubtful, summary_plural(s->doubtful), s->doubtful == 1 ? "it" : "them", s->tried, summary_plural(s->tried), s->refused);
     else if (s->tried > 0)
         snprintf(out, room,
                  "Can't tell: %" PRIu64 " attempt%s to relay: 0 accepted, %" PRIu64 " refused, and %" PRIu64
                  " without an answer in the capture (as when the gateway ended the session).",
-                 s->tried, plural(s->tried), s->refused, s->tried - s->refused);
+                 s->tried, summary_plural(s->tried), s->refused, s->tried - s->refused);
     else if (s->sessions == 0)
-        snprintf(out, room, "Can't tell: no SMTP session found in %" PRIu64 " packet%s.", s->packets,
-                 plural(s->packets));
+        snprintf(out, room, "Can't tell: no SMTP session found in %" PRIu64 " packet%s (--port any looks on all ports).",
+                 s->packets, summary_plural(s->packets));
     else
-        snprintf(out, room,
-                 "Can't tell for all: no attempt seen, but of %" PRIu64 " session%s %" PRIu64 " went into TLS, %" PRIu64
-                 " showed no SMTP, and %" PRIu64 " time%s bytes were missing.",
-                 s->sessions, plural(s->sessions), s->tls, s->unreadable, s->gaps + s->unjudged,
-                 plural(s->gaps + s->unjudged));
+        unseen_text(s, out, room);
 }
 
 void summary_answer_text(const struct summary *s, char *out, size_t room)
@@ -167,21 +206,21 @@ void summary_answer_text(const struct summary *s, char *out, size_t room)
             snprintf(out, room,
                      "No: nobody named an external recipient, in %" PRIu64
                      " session%s that could all be read; but the policy was broken otherwise (see the alerts).",
-                     s->sessions, plural(s->sessions));
+                     s->sessions, summary_plural(s->sessions));
         else
             snprintf(out, room, "No: nobody tried, in %" PRIu64 " session%s that could all be read.", s->sessions,
-                     plural(s->sessions));
+                     summary_plural(s->sessions));
         return;
     case ANSWER_REFUSED:
         snprintf(out, room, "No: %" PRIu64 " attempt%s to relay, and the server refused %s.", s->tried,
-                 plural(s->tried), s->tried == 1 ? "it" : "them all");
+                 summary_plural(s->tried), s->tried == 1 ? "it" : "them all");
         return;
     case ANSWER_ABUSED:
         snprintf(out, room,
                  "YES: the server accepted %" PRIu64 " of %" PRIu64
                  " external recipient%s of clients that may not relay, "
                  "and took %" PRIu64 " message%s for them.",
-                 s->accepted, s->tried, plural(s->tried), s->messages, plural(s->messages));
+                 s->accepted, s->tried, summary_plural(s->tried), s->messages, summary_plural(s->messages));
         return;
     case ANSWER_UNKNOWN:
         unknown_text(s, out, room);
@@ -263,14 +302,14 @@ json_t *summary_to_json(const struct summary *s, const struct engine_counters *c
     wall_text(s->last, time);
     summary_answer_text(s, answer, sizeof answer);
     return json_pack(
-        "{s:s,s:s, s:I,s:I,s:I, s:I,s:I, s:I,s:I,s:I, s:I,s:I,s:I, s:I,s:I, s:o,s:o,s:o, s:f,s:f, s:s,s:s}", //
+        "{s:s,s:s, s:I,s:I,s:I, s:I,s:I, s:I,s:I,s:I, s:I,s:I,s:I,s:I, s:I,s:I, s:o,s:o,s:o, s:f,s:f, s:s,s:s}", //
         "timestamp", time, "event_type", "summary",                                                          //
         "files", (json_int_t)s->files, "packets", (json_int_t)s->packets, "bytes", (json_int_t)s->bytes,     //
         "flows", (json_int_t)c->flows, "smtp_flows", (json_int_t)c->smtp_flows,                              //
         "rcpts", (json_int_t)c->rcpts, "external_rcpts", (json_int_t)c->external_rcpts,                      //
         "messages", (json_int_t)c->messages,                                                                 //
         "relay_attempts", (json_int_t)s->tried, "relay_accepted", (json_int_t)s->accepted,                   //
-        "relay_refused", (json_int_t)s->refused,                                                             //
+        "relay_refused", (json_int_t)s->refused, "doubtful", (json_int_t)s->doubtful,                        //
         "gaps", (json_int_t)c->gaps, "gap_bytes", (json_int_t)c->gap_bytes,                                  //
         "alerts", alerts_json(s), "top_clients", clients_json(s), "top_external_domains", domains_json(s),   //
         "seconds", seconds, "bytes_per_second", rate, "answer", answer_name(summary_answer(s)), "answer_text", answer);

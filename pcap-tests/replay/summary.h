@@ -24,8 +24,10 @@ struct summary {
     uint64_t files, packets, bytes;    /* bytes: on the wire, link layer included */
     struct wall first, last;           /* of the capture's own time */
     uint64_t tried, accepted, refused; /* RCPTs that break the policy because they are external */
+    uint64_t doubtful;                 /* not tried: may be text behind missing bytes, and the server didn't answer */
     uint64_t messages;                 /* taken for such ones that were accepted */
     uint64_t sessions;                 /* that were SMTP or on an SMTP port */
+    uint64_t authenticated;            /* of these: tried to relay, and had logged in */
     uint64_t tls, unreadable;          /* of these: went into STARTTLS; no SMTP could be seen in them at all */
     uint64_t gaps;                     /* of these: with bytes missing, or without a beginning */
     uint64_t unjudged;                 /* connections and segments for which there was no room */
@@ -40,6 +42,10 @@ void summary_event(struct summary *, const struct event *);
 
 /* Does this event say that a recipient broke the policy by being external? (EVENT_RCPT and EVENT_REPLY) */
 bool summary_offends(const struct event *);
+/* And is it an attempt, or only what may be the text of a message behind missing bytes? An answer to it tells. */
+bool summary_is_attempt(const struct event *);
+/* "" for one, else "s" */
+const char *summary_plural(uint64_t n);
 uint64_t summary_alerts(const struct summary *);
 enum summary_answer summary_answer(const struct summary *);
 /* One line, without a line end. Says what the capture doesn't show, too. */

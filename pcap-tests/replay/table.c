@@ -21,6 +21,7 @@ struct row {
     uint32_t via;
     uint16_t code; /* of the server's answer; 0: not seen */
     enum action action;
+    bool doubtful;
     char client[64], server[64];
     char from[SHOWN_FROM + 1], rcpt[SHOWN_RCPT + 1];
 };
@@ -29,6 +30,7 @@ struct table {
     struct row *rows;
     size_t used, room;
     uint64_t left_out;
+    uint64_t doubted; /* flow_id of the last one with a row for what may be text behind missing bytes */
     uint32_t *slots; /* finds a row by flow and ordinal: its index plus 1; 0 is free */
     size_t slot_mask;
 };
@@ -125,8 +127,12 @@ static void add_row(struct table *t, const struct event *ev)
 {
     struct row *row;
 
+    if (ev->doubtful && t->doubted == ev->flow_id)
+        return; /* a text that quotes many is shown once */
+    if (ev->doubtful)
+        t->doubted = ev->flow_id;
     if (t->used == t->room) {
-        t->left_out++;
+        t->left_out += !ev->doubtful;
         return;
     }
     row = &t->rows[t->used++];
@@ -136,6 +142,7 @@ static void add_row(struct table *t, const struct event *ev)
         .ordinal = ev->ordinal,
         .via = ev->via,
         .action = ev->action,
+        .doubtful = ev->doubtful,
     };
     endpoint_text(&ev->client, row->client);
     endpoint_text(&ev->server, row->server);
@@ -160,6 +167,8 @@ void table_event(struct table *t, const struct event *ev)
         slot = *slot_of(t, ev->flow_id, ev->ordinal);
         if (slot > 0)
             t->rows[slot - 1].code = ev->code;
+        else if (ev->doubtful && summary_offends(ev))
+            t->left_out++;
         break;
     case EVENT_ALERT:
     case EVENT_SESSION:
@@ -180,9 +189,13 @@ static void via_text(uint32_t via, char *out, size_t room)
         memcpy(out + room - 3, "..", 3);
 }
 
-static void answer_text(uint16_t code, char *out, size_t room)
+static void answer_text(const struct row *row, char *out, size_t room)
 {
-    if (code == 0)
+    uint16_t code = row->code;
+
+    if (code == 0 && row->doubtful)
+        snprintf(out, room, "text?");
+    else if (code == 0)
         snprintf(out, room, "not seen");
     else if (code >= 200 && code < 300)
         snprintf(out, room, "ACCEPTED %u", code);
@@ -212,7 +225,7 @@ static void row_cells(const struct row *row, struct cells *c)
     snprintf(c->text[3], sizeof c->text[3], "%s", row->from);
     snprintf(c->text[4], sizeof c->text[4], "%s", row->rcpt);
     via_text(row->via, c->text[5], SHOWN_VIA);
-    answer_text(row->code, c->text[6], sizeof c->text[6]);
+    answer_text(row, c->text[6], sizeof c->text[6]);
     snprintf(c->text[7], sizeof c->text[7], "%s", action_name(row->action));
 }
 
@@ -306,22 +319,52 @@ static void print_other_alerts(const struct summary *s, FILE *out)
         fprintf(out, " (--json shows them)\n");
 }
 
+static void print_number(FILE *out, const char *before, uint64_t n, const char *what)
+{
+    fprintf(out, "%s%" PRIu64 " %s%s", before, n, what, summary_plural(n));
+}
+
+static void print_unseen(const struct summary *s, const struct engine_counters *c, FILE *out)
+{
+    const char *before = "not seen: ";
+
+    if (s->tls > 0) {
+        print_number(out, before, s->tls, "session");
+        fprintf(out, " behind STARTTLS");
+        before = ", ";
+    }
+    if (s->unreadable > 0) {
+        print_number(out, before, s->unreadable, "session");
+        fprintf(out, " that showed no SMTP");
+        before = ", ";
+    }
+    if (c->gaps > 0) {
+        print_number(out, before, c->gap_bytes, "byte");
+        print_number(out, " missing in ", c->gaps, "gap");
+        before = ", ";
+    }
+    if (*before == ',')
+        fputc('\n', out);
+}
+
 static void print_counts(const struct summary *s, const struct engine_counters *c, FILE *out)
 {
-    fprintf(out,
-            "%" PRIu64 " file%s, %" PRIu64 " packets, %" PRIu64 " bytes in %.1f s of capture; %" PRIu64
-            " TCP flows, %" PRIu64 " of them SMTP\n",
-            s->files, s->files == 1 ? "" : "s", s->packets, s->bytes, (double)(s->last.ns - s->first.ns) / 1e9,
-            c->flows, c->smtp_flows);
-    fprintf(out,
-            "%" PRIu64 " recipients, %" PRIu64 " external; %" PRIu64 " messages taken; %" PRIu64
-            " attempts to relay: %" PRIu64 " accepted, %" PRIu64 " refused\n",
-            c->rcpts, c->external_rcpts, c->messages, s->tried, s->accepted, s->refused);
-    if (s->tls + s->unreadable + c->gaps > 0)
-        fprintf(out,
-                "not seen: %" PRIu64 " sessions behind STARTTLS, %" PRIu64 " that showed no SMTP, %" PRIu64
-                " bytes missing in %" PRIu64 " gaps\n",
-                s->tls, s->unreadable, c->gap_bytes, c->gaps);
+    print_number(out, "", s->files, "file");
+    print_number(out, ", ", s->packets, "packet");
+    print_number(out, ", ", s->bytes, "byte");
+    fprintf(out, " in %.1f s of capture", (double)(s->last.ns - s->first.ns) / 1e9);
+    print_number(out, "; ", c->flows, "TCP flow");
+    fprintf(out, ", %" PRIu64 " of them SMTP\n", c->smtp_flows);
+    print_number(out, "", c->rcpts, "recipient");
+    fprintf(out, ", %" PRIu64 " external", c->external_rcpts);
+    print_number(out, "; ", c->messages, "message");
+    print_number(out, " taken; ", s->tried, "attempt");
+    fprintf(out, " to relay: %" PRIu64 " accepted, %" PRIu64 " refused\n", s->accepted, s->refused);
+    if (s->authenticated > 0) {
+        print_number(out, "", s->authenticated, "session");
+        fprintf(out, " of these had logged in (AUTH): a tag with `authenticated = exempt` lets such relay\n");
+    }
+    print_unseen(s, c, out);
 }
 
 void table_print(const struct table *t, const struct summary *s, const struct engine_counters *c, FILE *out)

@@ -147,7 +147,7 @@ static void test_answer_nothing_there(void **state)
 
     (void)state;
     assert_true(summary_start(&s));
-    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: no SMTP session found in 0 packets.");
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: no SMTP session found in 0 packets (--port any");
     summary_event(&s, session(0, 3));
     assert_answer(&s, ANSWER_NONE, "No: nobody tried, in 1 session that could all be read.");
     summary_stop(&s);
@@ -170,6 +170,30 @@ static void test_answer_refused_accepted_unseen(void **state)
     assert_answer(&s, ANSWER_ABUSED,
                   "YES: the server accepted 1 of 2 external recipients of clients that may not relay, "
                   "and took 2 messages for them.");
+    summary_stop(&s);
+}
+
+/* What may be the text of a message, behind missing bytes, is no attempt before the server answers it. */
+static void test_answer_where_it_may_be_text(void **state)
+{
+    struct summary s;
+
+    (void)state;
+    assert_true(summary_start(&s));
+    for (uint32_t i = 0; i < 3; i++) {
+        attempt(i, "u@ext.example", "ext.example")->doubtful = true;
+        summary_event(&s, &ev);
+    }
+    assert_int_equal(s.tried, 0);
+    assert_int_equal(tally_size(s.clients), 0);
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: bytes are missing, and 3 lines behind them may be RCPT");
+    summary_event(&s, attempt(3, "u@ext.example", "ext.example"));
+    summary_event(&s, answered(3, 550));
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: bytes are missing, and 3 lines behind them may be RCPT");
+    answered(1, 250)->doubtful = true;
+    summary_event(&s, &ev);
+    assert_int_equal(s.doubtful, 2);
+    assert_answer(&s, ANSWER_ABUSED, "YES: the server accepted 1 of 2 external recipients");
     summary_stop(&s);
 }
 
@@ -269,7 +293,7 @@ static void test_json(void **state)
         text,
         "{\"timestamp\":\"1970-01-01T00:00:03.000000+00:00\",\"event_type\":\"summary\",\"files\":2,\"packets\":3,"
         "\"bytes\":500,\"flows\":9,\"smtp_flows\":8,\"rcpts\":7,\"external_rcpts\":6,\"messages\":0,"
-        "\"relay_attempts\":1,\"relay_accepted\":1,\"relay_refused\":0,\"gaps\":0,\"gap_bytes\":0,"
+        "\"relay_attempts\":1,\"relay_accepted\":1,\"relay_refused\":0,\"doubtful\":0,\"gaps\":0,\"gap_bytes\":0,"
         "\"alerts\":{\"external-rcpt\":1,\"dnsbl\":0,\"smuggling\":0,\"evasion\":0,\"desync\":0,\"injection\":0,"
         "\"malformed\":0,\"limit\":0,\"midstream\":0,\"starttls\":0,\"condemned\":0},"
         "\"top_clients\":[{\"ip\":\"198.51.100.2\",\"rcpts\":1,\"accepted\":1,\"refused\":0}],"
@@ -387,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_tally_odd_names),
         cmocka_unit_test(test_answer_nothing_there),
         cmocka_unit_test(test_answer_refused_accepted_unseen),
+        cmocka_unit_test(test_answer_where_it_may_be_text),
         cmocka_unit_test(test_answer_is_honest_about_the_unseen),
         cmocka_unit_test(test_answer_of_a_broken_capture),
         cmocka_unit_test(test_the_allowed_are_not_counted),
