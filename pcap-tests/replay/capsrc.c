@@ -159,7 +159,7 @@ static void explain_open(struct capsrc *c, const char *why)
     else if (c->gz && c->given == 0)
         why = "is empty";
     else if (strstr(why, "unknown file format"))
-        why = "is neither a pcap nor a pcapng file";
+        why = "is neither a pcap nor a pcapng file (of compressed ones, gzip is read)";
     snprintf(c->error, sizeof c->error, "%s: %s", c->name, why);
 }
 

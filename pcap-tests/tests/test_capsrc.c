@@ -126,7 +126,7 @@ static void test_not_a_capture(void **state)
 
     (void)state;
     assert_false(r.opened);
-    assert_says(&r, "is neither a pcap nor a pcapng file");
+    assert_says(&r, "is neither a pcap nor a pcapng file (of compressed ones, gzip is read)");
 }
 
 static void test_unknown_link(void **state)
