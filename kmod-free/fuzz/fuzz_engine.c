@@ -162,6 +162,8 @@ static void client_sends(struct world *w, struct plan *p)
     seg.seq = CLIENT_ISN + 1 + offset;
     seg.ack = SERVER_ISN + 1 + w->said - (how & 0x40 ? 1 : 0);
     struct verdict v = pass_by(w, &seg);
+    if (v.may_pad && !w->watch && (int32_t)((uint32_t)w->server.in.read - offset) < 0)
+        abort(); /* what would be put in front of a superpacket's rest could be taken for what the server lacks */
     if (v.kind == VERDICT_RESET) {
         w->server.over = true;
         return;
