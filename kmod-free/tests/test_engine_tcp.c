@@ -341,6 +341,32 @@ static void test_some_take_all_they_can(void **state)
     live_end(&c);
 }
 
+/* Offline, where it has long been delivered, what finds no room is a gap that is told. */
+static void test_full_offline(void **state)
+{
+    (void)state;
+    static struct log l;
+    struct live c;
+    struct engine_counters n;
+    static char much[58001];
+    memset(much, 'x', sizeof much - 1);
+    l = (struct log){0};
+    live_begin(&c, engine_make(STANCE_WATCH, &l), &l);
+    live_open(&c);
+    struct support_segment first = live_next(&c, ROLE_CLIENT, TCP_ACK, "N");
+    c.tcp.next[ROLE_CLIENT]++; /* late */
+    for (int i = 0; i < 3; i++)
+        passes(say(&c, ROLE_CLIENT, much));
+    engine_count(c.e, &n);
+    assert_int_equal(n.stream_full, 2); /* 64 blocks are 115,712 bytes */
+    assert_null(strstr(l.text, "gap"));
+    passes(feed_segment(&c, &first));
+    for (int i = 0; i < 8; i++)
+        passes(say_flags(&c, ROLE_SERVER, TCP_ACK, ""));
+    assert_non_null(strstr(l.text, "gap none unset bytes=116000\n"));
+    live_end(&c);
+}
+
 /* A stream that is full takes the beginning of a long segment, so that it can go on. */
 static void test_long_segment_and_little_room(void **state)
 {
@@ -389,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_barrier_in_a_gap),
         cmocka_unit_test(test_sequence_wrap),
         cmocka_unit_test(test_some_take_all_they_can),
+        cmocka_unit_test(test_full_offline),
         cmocka_unit_test(test_long_segment_and_little_room),
     };
     return cmocka_run_group_tests_name("engine, TCP", tests, NULL, NULL);
