@@ -116,8 +116,10 @@ static void warn_never_listed(const struct config *c, const char *path)
         const struct policy_tag *tag = &c->policy->tags[i];
         if (tag->name[0] == '\0' || tag->on[REASON_DNSBL] == ACTION_ACCEPT || tag->dnsbl_threshold <= most)
             continue;
-        snprintf(text, sizeof text, "tag %s: dnsbl-threshold = %" PRId32 ": the weights of all lists together are %" PRId32
-                 ", so nobody is listed", tag->name, tag->dnsbl_threshold, most);
+        snprintf(text, sizeof text,
+                 "tag %s: dnsbl-threshold = %" PRId32 ": the weights of all lists together are %" PRId32
+                 ", so nobody is listed",
+                 tag->name, tag->dnsbl_threshold, most);
         warn(path, text);
     }
 }
@@ -265,6 +267,8 @@ static int check(const struct config *c, const struct options *o)
     printf("%s: %s\n", o->config, good ? "ok" : "rcptwall run would refuse it here");
     print_summary(c);
     print_warnings(c, o->config);
+    if (!far)
+        command_check_later(c, o->config, warn_elsewhere, (void *)(uintptr_t)o->config);
     return check_rules(c, o) && good ? 0 : 2;
 }
 

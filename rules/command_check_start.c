@@ -60,19 +60,24 @@ static int writable(const char *path)
     return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-/* As the daemon's user, if we may become him for a moment. */
-static int writable_by(const char *path, const struct passwd *user)
+static int readable(const char *path)
+{
+    return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+/* What `able` says as the daemon's user, if we may become him for a moment. */
+static int as_user(int (*able)(const char *), const char *path, const struct passwd *user)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
 
     if (uid != 0) { /* whether root may is not ours to see */
-        int error = writable(path);
+        int error = able(path);
         return error == EACCES || error == EPERM ? 0 : error;
     }
     if (user != NULL && (setegid(user->pw_gid) < 0 || seteuid(user->pw_uid) < 0))
         abort(); /* root can */
-    int error = writable(path);
+    int error = able(path);
     if (user != NULL && (seteuid(uid) < 0 || setegid(gid) < 0))
         abort(); /* neither here nor there */
     return error;
@@ -100,7 +105,7 @@ size_t command_check_start(const struct config *c, void (*tell)(void *ctx, const
     if (c->user != NULL && user == NULL)
         say(&t, "user", NULL, "there is no such user here");
     if (c->event_file != NULL) {
-        int error = writable_by(c->event_file, user);
+        int error = as_user(writable, c->event_file, user);
         if (error != 0)
             say(&t, "event-file", c->event_file, strerror(error));
     }
@@ -110,4 +115,16 @@ size_t command_check_start(const struct config *c, void (*tell)(void *ctx, const
             say(&t, "control-group", NULL, "there is no such group here");
     }
     return t.count;
+}
+
+void command_check_later(const struct config *c, const char *path, void (*warn)(void *ctx, const char *text), void *ctx)
+{
+    const struct passwd *user = c->user != NULL ? getpwnam(c->user) : NULL;
+    struct teller t = {.tell = warn, .ctx = ctx};
+    int error = user != NULL ? as_user(readable, path, user) : 0;
+
+    if (error != 0)
+        say(&t, "user", c->user, "can't read this file, so every reload (SIGHUP) will be refused");
+    if (c->control_socket == NULL && c->control_group != NULL && getgrnam(c->control_group) == NULL)
+        say(&t, "control-group", NULL, "there is no such group here, so rcptwall status can't ask");
 }

@@ -10,5 +10,7 @@
  * what root, or the daemon's user, may do: then only what isn't there is told. Returns how many there were.
  */
 size_t command_check_start(const struct config *, void (*tell)(void *ctx, const char *text), void *ctx);
+/* Warns of what `run` lets pass, and what won't work then: a reload, `status`. path: the configuration. */
+void command_check_later(const struct config *, const char *path, void (*warn)(void *ctx, const char *text), void *ctx);
 
 #endif

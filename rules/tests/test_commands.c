@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -137,6 +138,16 @@ static void check_warns(void **state)
     assert_string_equal(r.err, "");
 }
 
+static void check_warns_of_a_group_that_is_not_there(void **state)
+{
+    (void)state;
+    configure("local-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\ncontrol-group = nobody-of-this-name\n");
+    struct result r = run(command_check, with_conf("check"));
+    assert_int_equal(lines(r.err), 1);
+    assert_non_null(strstr(r.err, "warning: control-group: there is no such group here, so rcptwall status can't ask"));
+    assert_int_equal(r.status, 0);
+}
+
 /* What `run` would refuse on this machine. Each in turn: the one line, and status 2. */
 static void check_refuses_what_run_would(void **state)
 {
@@ -184,6 +195,16 @@ static void check_looks_as_the_daemons_user(void **state)
     assert_non_null(strstr(r.err, ": event-file /root-only-rcptwall-test: Permission denied\n"));
     assert_int_equal(r.status, 2);
     assert_int_equal(geteuid(), 0);
+    assert_int_equal(chmod(conf, 0600), 0);
+    configure("local-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\nuser = nobody\n");
+    r = run(command_check, with_conf("check"));
+    assert_int_equal(lines(r.err), 1);
+    assert_non_null(strstr(r.err, ": warning: user nobody: can't read this file, so every reload"));
+    assert_int_equal(r.status, 0);
+    assert_int_equal(geteuid(), 0);
+    assert_int_equal(chmod(conf, 0644), 0);
+    r = run(command_check, with_conf("check"));
+    assert_string_equal(r.err, "");
     configure("local-domains = a.example\nnetworks { inside = 10.0.0.0/8 }\n"
               "event-file = \"/root-only-rcptwall-test\"\n");
     r = run(command_check, with_conf("check"));
@@ -339,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_says_ok),
         cmocka_unit_test(check_warns),
+        cmocka_unit_test(check_warns_of_a_group_that_is_not_there),
         cmocka_unit_test(troubles),
         cmocka_unit_test(check_refuses_what_run_would),
         cmocka_unit_test(check_looks_as_the_daemons_user),
