@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What DNS blocklists say of a client. The engine asks when the session begins, and goes on; it needs the answer
- * when the client has more to say than its greeting. In GUARD what comes then isn't let through before the
+ * when the client has more to say than its greeting. Who floods us with SYNs from made up addresses shall not keep
+ * the lists from being asked about others: where too much is under way, a client is asked about when he is known to be
+ * there. In GUARD what comes then isn't let through before the
  * answer is there, or dnsbl_wait_ns are over: the packet is dropped, and TCP sends it again (S3: nothing is kept
  * for it). In WATCH nothing waits, and the alert comes when it comes.
  */
 #include "kmod-free/engine_internal.h"
+
+static void ask(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+
+    s->dnsbl = DNSBL_PENDING; /* the answer may come before ask returns */
+    if (!e->cfg.asks.ask(e->cfg.asks.ctx, flow, s->flow_id, &e->table.flows[flow].of[ROLE_CLIENT].addr))
+        s->dnsbl = DNSBL_UNKNOWN;
+    e->count.dnsbl_asked++;
+}
 
 void dnsbl_begin(struct engine *e, uint32_t flow)
 {
@@ -15,10 +27,18 @@ void dnsbl_begin(struct engine *e, uint32_t flow)
     s->dnsbl = DNSBL_NOT_ASKED;
     if (e->cfg.asks.ask == NULL || !s->port_known || tag->on[REASON_DNSBL] <= ACTION_ACCEPT)
         return;
-    s->dnsbl = DNSBL_PENDING; /* the answer may come before ask returns */
-    if (!e->cfg.asks.ask(e->cfg.asks.ctx, flow, s->flow_id, &e->table.flows[flow].of[ROLE_CLIENT].addr))
-        s->dnsbl = DNSBL_UNKNOWN;
-    e->count.dnsbl_asked++;
+    if (e->cfg.asks.busy != NULL && e->cfg.asks.busy(e->cfg.asks.ctx))
+        s->dnsbl = DNSBL_POSTPONED;
+    else
+        ask(e, flow);
+}
+
+void dnsbl_postponed(struct engine *e, uint32_t flow)
+{
+    const struct session *s = &e->sessions[flow];
+
+    if (s->tcp.confirmed)
+        ask(e, flow);
 }
 
 static void judge(struct engine *e, uint32_t flow)
@@ -60,7 +80,7 @@ void engine_tell(struct engine *e, const struct dnsbl_told *told)
         e->sessions[told->flow].flow_id != told->flow_id)
         return; /* it is over */
     struct session *s = &e->sessions[told->flow];
-    if (s->dnsbl == DNSBL_NOT_ASKED || s->dnsbl == DNSBL_LISTED)
+    if (s->dnsbl == DNSBL_NOT_ASKED || s->dnsbl == DNSBL_POSTPONED || s->dnsbl == DNSBL_LISTED)
         return;
     if (told->score >= policy_tag(e->policy, s->tag)->dnsbl_threshold && told->lists != 0)
         s->dnsbl = DNSBL_LISTED;

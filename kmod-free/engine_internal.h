@@ -24,6 +24,7 @@ struct note {
 /* What DNS blocklists say of a session's client. */
 enum dnsbl_opinion {
     DNSBL_NOT_ASKED,
+    DNSBL_POSTPONED, /* until the client has shown that he is there */
     DNSBL_PENDING,
     DNSBL_CLEAN,
     DNSBL_LISTED,
@@ -167,8 +168,10 @@ void judge_rest(struct engine *, uint32_t flow);
 /* Something broke a promise. */
 void judge_raise(struct engine *, uint32_t flow, enum reason);
 
-/* engine_dnsbl.c: a session begins; the client does what a listed one mustn't. */
+/* engine_dnsbl.c: a session begins; its question was postponed, and is due if the client is there; the client does
+   what a listed one mustn't. */
 void dnsbl_begin(struct engine *, uint32_t flow);
+void dnsbl_postponed(struct engine *, uint32_t flow);
 void dnsbl_due(struct engine *, uint32_t flow);
 /* Must the client's further commands wait for an answer? */
 RW_CHECK bool dnsbl_holds(struct engine *, uint32_t flow);

@@ -267,6 +267,8 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
         s->bytes[from] += p->wire_len;
         answer = tcp_take(&s->tcp, &lim, p, from);
     }
+    if (s->dnsbl == DNSBL_POSTPONED)
+        dnsbl_postponed(e, flow);
     if (s->opaque) {
         verdict_pass(v);
     } else if (s->condemned) {

@@ -24,6 +24,8 @@
 #define ANSWERS_A_TURN 64
 /* A question waits for the first packet with payload, the banner, most often, or so long at most. */
 #define ASK_LATEST_MS 2
+/* So many are under way, and clients who may not be there at all aren't asked about: DNSBL_QUERIES_MAX is room for some workers' */
+#define ASKS_BUSY 128
 /* No question is under way for longer (rules/config_keys.c: timeout). */
 #define ANSWERS_NS     (61 * NS_PER_S)
 #define DRAIN_NS      NS_PER_S
@@ -123,6 +125,13 @@ static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct i
         w->asked_first = w->now;
     w->asked[w->asked_count++] = ask;
     return true;
+}
+
+/* engine.h's ask_sink. Answers are counted when they are taken, before the packets of a turn. */
+static bool asks_busy(void *ctx)
+{
+    const struct worker *w = ctx;
+    return w->awaited + w->asked_count >= ASKS_BUSY;
 }
 
 static bool ask_now(const struct worker *w)
@@ -454,7 +463,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
     ec.first_flow_id = setup->first_flow_id;
     ec.sink = (struct event_sink){.take = take_event, .ctx = w};
     if (setup->asks >= 0)
-        ec.asks = (struct ask_sink){.ask = ask_about, .ctx = w};
+        ec.asks = (struct ask_sink){.ask = ask_about, .busy = asks_busy, .ctx = w};
     ec.dnsbl_wait_ns = setup->config->dnsbl.wait_ns;
     ec.resets = (struct reset_sink){.send = ask_again, .ctx = w};
     randombytes_buf(ec.hash_key, sizeof ec.hash_key);

@@ -19,7 +19,14 @@ static struct {
     uint32_t flow;
     uint64_t flow_id;
     bool nobody; /* there to answer */
+    bool busy;
 } asked;
+
+static bool busy(void *ctx)
+{
+    (void)ctx;
+    return asked.busy;
+}
 
 static bool ask(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
 {
@@ -31,7 +38,7 @@ static bool ask(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr
     return !asked.nobody;
 }
 
-static void begin(enum stance stance, enum action unknown)
+static void start(enum stance stance, enum action unknown)
 {
     struct engine_config cfg;
     struct policy *p = support_policy(stance == STANCE_GUARD);
@@ -46,11 +53,17 @@ static void begin(enum stance stance, enum action unknown)
     cfg.stream_block_limit = 64;
     cfg.sink = (struct event_sink){log_event, &l};
     cfg.asks.ask = ask;
+    cfg.asks.busy = busy;
     cfg.dnsbl_wait_ns = 300 * NS_PER_MS;
     l = (struct log){0};
     memset(&asked, 0, sizeof asked);
     asked.nobody = nobody;
     live_begin(&c, engine_new(&cfg, p), &l);
+}
+
+static void begin(enum stance stance, enum action unknown)
+{
+    start(stance, unknown);
     live_open(&c);
     assert_int_equal(asked.count, 1);
     assert_int_equal(say(&c, ROLE_CLIENT, "EHLO x\r\n").kind, VERDICT_PASS); /* whatever the lists say */
@@ -72,6 +85,27 @@ static void end(void)
 {
     live_end(&c);
     asked.nobody = false;
+}
+
+static void where_too_much_is_under_way_a_client_is_asked_about_once_he_is_there(void **state)
+{
+    (void)state;
+    start(STANCE_GUARD, ACTION_RESET);
+    asked.busy = true;
+    assert_int_equal(say_flags(&c, ROLE_CLIENT, TCP_SYN, "").kind, VERDICT_PASS);
+    assert_int_equal(say_flags(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "").kind, VERDICT_PASS);
+    assert_int_equal(asked.count, 0); /* anybody can have sent that SYN */
+    assert_int_equal(say(&c, ROLE_SERVER, "220 x\r\n").kind, VERDICT_PASS);
+    assert_int_equal(asked.count, 1); /* the server says that to nobody who hasn't answered it; his ACK needn't come here */
+    assert_int_equal(say(&c, ROLE_CLIENT, "EHLO x\r\n").kind, VERDICT_PASS);
+    assert_int_equal(say(&c, ROLE_SERVER, "250 ok\r\n").kind, VERDICT_PASS);
+    struct live before = c;
+    assert_int_equal(say(&c, ROLE_CLIENT, MAIL).kind, VERDICT_DROP); /* and is waited for as ever */
+    c.tcp = before.tcp;
+    tell(0, false);
+    assert_int_equal(say(&c, ROLE_CLIENT, MAIL).kind, VERDICT_PASS);
+    assert_int_equal(asked.count, 1);
+    end();
 }
 
 static void a_listed_client_is_reset_at_mail(void **state)
@@ -183,6 +217,7 @@ static void a_watcher_waits_for_nothing_and_tells_later(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_too_much_is_under_way_a_client_is_asked_about_once_he_is_there),
         cmocka_unit_test(a_listed_client_is_reset_at_mail),
         cmocka_unit_test(below_the_threshold_it_passes),
         cmocka_unit_test(mail_waits_for_the_answer_and_not_longer_than_wait),

@@ -6,7 +6,8 @@ flood.py serve              an SMTP server on port 25 that greets and keeps what
                            hears of ext.example
 flood.py idle N [TEXT]      N connections from the addresses 198.51.100.3 to .33; each waits for the greeting, sends TEXT
                            (escapes as in client.py) and holds still. Prints "open=N failed=N"; ends when standard input does
-flood.py syn N              N SYNs from made up addresses (100.64.0.0/10), as fast as they go; prints "sent=N"
+flood.py syn N [public]     N SYNs from made up addresses (100.64.0.0/10; public: 198.18.0.0/15), as fast as they go;
+                           prints "sent=N"
 """
 import os
 import random
@@ -110,12 +111,12 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def syn(count):
+def syn(count, public):
     raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     server = socket.inet_aton(SERVER)
     draw = random.Random(1)
     for _ in range(count):
-        source = struct.pack("!I", 0x64400000 | draw.getrandbits(22))
+        source = struct.pack("!I", 0xC6120000 | draw.getrandbits(17) if public else 0x64400000 | draw.getrandbits(22))
         tcp = struct.pack("!HHIIBBHHH", draw.randrange(1024, 65536), 25, draw.getrandbits(32), 0, 5 << 4, 2, 64240, 0, 0)
         total = checksum(source + server + struct.pack("!HH", 6, len(tcp)) + tcp)
         tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
@@ -132,4 +133,4 @@ if sys.argv[1] == "serve":
 elif sys.argv[1] == "idle":
     idle(int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")
 else:
-    syn(int(sys.argv[2]))
+    syn(int(sys.argv[2]), sys.argv[3:] == ["public"])
