@@ -25,6 +25,7 @@ class Try:
         self.conns = []
         self.c = None
         self.deadline = time.monotonic() + STALLED_S
+        self.honest = False  # a client that goes on repeating, as every real one does, until its time is over
         self.stuck = False  # something was never acknowledged: don't wait any more
         self.codes = []
 
@@ -97,15 +98,18 @@ class Try:
         """Sends the pieces, a segment each, and repeats them until they are acknowledged."""
         c = self.c
         stop = c.nxt + sum(map(len, pieces)) & 0xFFFFFFFF
-        for _ in range(2 if self.gone() else REPEATS):
+        repeats = 2 if self.gone() else REPEATS
+        while True:
             at = 0
             for piece in pieces:
                 c.send(piece, at=at, **how)
                 at += len(piece)
             if self.c.wait(lambda: c.una == stop, self.patience(RTO_S)):
                 break
-        else:
-            self.stuck = True
+            repeats -= 1
+            if repeats <= 0 and (self.gone() or not self.honest):
+                self.stuck = True
+                break
         c.nxt = stop
 
     def stream(self, data, size, **how):
