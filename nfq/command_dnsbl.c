@@ -31,7 +31,8 @@ static const char help[] =
     "\n"
     "Whether a list is sane is looked at for IPv4 and IPv6 on their own.\n"
     "Exit status: 0 not listed, 1 listed in a list that is sane, 2 trouble, also: no listing, and a list that\n"
-    "isn't sane or didn't answer, or an address that none of the lists is for.\n";
+    "isn't sane or didn't answer, or an address that none of the lists is for. A list whose weight in the\n"
+    "configuration is below 0 is one of good senders: listed-good, which counts as not listed.\n";
 
 struct options {
     const char *config, *resolver;
@@ -189,6 +190,12 @@ static bool anybody_asked(const struct survey *s, size_t address)
     return false;
 }
 
+/* In a list of good senders (weight below 0): that is nothing to worry about. */
+static bool good(const struct survey *s, size_t a, size_t z)
+{
+    return s->cells[a * s->zone_count + z].answer.finding == DNSBL_LISTED && s->zones[z].weight < 0;
+}
+
 static void print_json_cell(const struct survey *s, size_t a, size_t z)
 {
     const struct survey_cell *c = &s->cells[a * s->zone_count + z];
@@ -196,9 +203,9 @@ static void print_json_cell(const struct survey *s, size_t a, size_t z)
 
     ip_addr_text(&s->addresses[a], addr);
     code_text(c->answer.code, code);
-    json_t *o = json_pack("{s:s,s:s,s:s,s:b}", "address", addr, "zone", s->zones[z].name, "result",
+    json_t *o = json_pack("{s:s,s:s,s:s,s:b,s:i}", "address", addr, "zone", s->zones[z].name, "result",
                           dnsbl_finding_name(c->answer.finding), "zone_sane",
-                          zone_sane(s, z, s->addresses[a].family));
+                          zone_sane(s, z, s->addresses[a].family), "weight", (int)s->zones[z].weight);
     if (code[0] != '\0')
         (void)json_object_set_new(o, "code", json_string(code));
     if (c->reason_len > 0)
@@ -234,7 +241,8 @@ static void print_row(const struct survey *s, size_t a, size_t z)
     ip_addr_text(&s->addresses[a], addr);
     code_text(c->answer.code, code);
     escape_plain(bytes_of(c->reason, c->reason_len), reason, sizeof reason, &cut);
-    printf("%-24s %-32s %-11s %-15s %s\n", addr, s->zones[z].name, dnsbl_finding_name(c->answer.finding),
+    printf("%-24s %-32s %-11s %-15s %s\n", addr, s->zones[z].name,
+           good(s, a, z) ? "listed-good" : dnsbl_finding_name(c->answer.finding),
            code[0] != '\0' ? code : "-", c->reason_len > 0 ? reason : "-");
 }
 
@@ -285,7 +293,7 @@ static int status_of(const struct options *o, const struct survey *s)
             if (!c->asked || survey_lacks(s, z, s->addresses[a].family))
                 continue;
             bool sane = zone_sane(s, z, s->addresses[a].family);
-            listed |= sane && c->answer.finding == DNSBL_LISTED;
+            listed |= sane && c->answer.finding == DNSBL_LISTED && !good(s, a, z);
             told |= sane;
             trouble |= c->answer.finding != DNSBL_LISTED && c->answer.finding != DNSBL_NOT_LISTED;
         }
@@ -332,7 +340,8 @@ int command_dnsbl(int argc, char **argv)
     /* where zones are named on the command line, a file that isn't there is no trouble */
     if (o.config != NULL || o.zone_count == 0 || access(CONFIG_PATH, R_OK) == 0) {
         if (!config_read(&c, o.config != NULL ? o.config : CONFIG_PATH, error, sizeof error)) {
-            fprintf(stderr, "rcptwall dnsbl: %s\n", error);
+            fprintf(stderr, "rcptwall dnsbl: %s%s\n", error,
+                    o.config == NULL && o.zone_count == 0 && access(CONFIG_PATH, F_OK) < 0 ? "; name a list with --zone" : "");
             return EXIT_TROUBLE;
         }
     }
