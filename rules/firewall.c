@@ -208,6 +208,31 @@ static bool has_queue(const struct firewall *fw)
     return false;
 }
 
+static bool serves(const struct config *c, const struct ip_addr *a)
+{
+    for (size_t i = 0; i < c->server_count; i++)
+        if (network_has(&c->servers[i], a))
+            return true;
+    return c->server_count == 0;
+}
+
+/* The rules see addresses behind DNAT, so a server's public address is none for them, and all its packets pass unseen. */
+static void check_dnat(struct findings *f, const struct firewall *fw, const char *server)
+{
+    for (size_t c = 0; c < fw->chain_count; c++)
+        for (size_t i = 0; i < fw->chains[c].rule_count; i++) {
+            const struct fw_rule *rule = &fw->chains[c].rules[i];
+            for (size_t k = 0; rule->on[PROBE_SYN] != MATCH_NO && k < rule->action_count; k++) {
+                const char *to = rule->actions[k].target;
+                struct network n;
+                if (rule->actions[k].act == ACT_DNAT && network_parse(to, &n) &&
+                    n.addr.family == fw->family && !serves(f->config, &n.addr))
+                    fw_find(f, "DNAT sends packets to %s on to %s, and `servers` must name the addresses behind it: %s",
+                            server, to, rule->shown);
+            }
+        }
+}
+
 static void check_server(struct findings *f, const struct firewall_text *text, const struct endpoint *server,
                          const char *name)
 {
@@ -222,6 +247,7 @@ static void check_server(struct findings *f, const struct firewall_text *text, c
             (void)check_watch(f, &fw, &watches[1], name, false);
         if ((c->hooks & HOOK_BRIDGE) != 0)
             check_bridge(f, &fw, text, name);
+        check_dnat(f, &fw, name);
         if (has_queue(&fw))
             (void)fw_marks_collide(f, &fw, true);
     }

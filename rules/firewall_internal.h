@@ -55,6 +55,7 @@ enum fw_act {
     ACT_GOTO,
     ACT_QUEUE,
     ACT_FLOW, /* flow add: the fast path */
+    ACT_DNAT, /* in chains that aren't walked */
 };
 
 struct fw_action {
@@ -62,7 +63,7 @@ struct fw_action {
     uint32_t keep, set;
     uint16_t first, last; /* QUEUE */
     bool bypass, fanout;  /* QUEUE */
-    char target[64];      /* JUMP, GOTO: the chain; FLOW: the flowtable */
+    char target[64];      /* JUMP, GOTO: the chain; FLOW: the flowtable; DNAT: the new address, or "" */
 };
 
 struct fw_mark_test {

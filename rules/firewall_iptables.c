@@ -229,6 +229,19 @@ static void read_queue_target(const struct line *l, size_t from, struct fw_rule 
     a->fanout = target_option(l, from, "--queue-cpu-fanout") != NULL;
 }
 
+/* --to-destination 192.0.2.25, 192.0.2.25:25 or [2001:db8::25]:25 */
+static void read_dnat_target(const struct line *l, size_t from, struct fw_rule *rule)
+{
+    struct fw_action *a = fw_rule_act(rule, ACT_DNAT);
+    const char *to = target_option(l, from, "--to-destination");
+    bool bracket = to != NULL && *to == '[';
+
+    if (to != NULL && (bracket || strchr(to, ':') == strrchr(to, ':')))
+        snprintf(a->target, sizeof(a->target), "%.*s", (int)strcspn(to + bracket, bracket ? "]" : ":"), to + bracket);
+    else if (to != NULL)
+        snprintf(a->target, sizeof(a->target), "%.60s", to);
+}
+
 static void read_target(const struct line *l, size_t from, struct fw_rule *rule)
 {
     const char *how = l->words[from], *name = word_at(l, from + 1);
@@ -246,6 +259,8 @@ static void read_target(const struct line *l, size_t from, struct fw_rule *rule)
         read_mark_target(l, from + 2, is(name, "CONNMARK"), rule);
     else if (is(name, "NFQUEUE"))
         read_queue_target(l, from + 2, rule);
+    else if (is(name, "DNAT"))
+        read_dnat_target(l, from + 2, rule);
     else if (is(name, "FLOWOFFLOAD"))
         snprintf(fw_rule_act(rule, ACT_FLOW)->target, 64, "FLOWOFFLOAD");
     else /* a chain; or a target that lets the packet go on, which is a chain that isn't there */

@@ -146,6 +146,8 @@ static void read_statement(const struct nft_reader *r, struct fw_chain *chain, j
         read_vmap(r, chain, body, rule);
     else if (nft_is(kind, "notrack"))
         (void)fw_rule_act(rule, ACT_NOTRACK);
+    else if (nft_is(kind, "dnat")) /* a map's address is nobody's: "" */
+        snprintf(fw_rule_act(rule, ACT_DNAT)->target, 64, "%.60s", nft_string(body, "addr"));
     else if (nft_is(kind, "flow"))
         snprintf(fw_rule_act(rule, ACT_FLOW)->target, 64, "%s", nft_string(body, "flowtable"));
     else

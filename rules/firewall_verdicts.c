@@ -67,6 +67,7 @@ static uint32_t changed(const struct fw_action *a, bool *ct)
     case ACT_GOTO:
     case ACT_QUEUE:
     case ACT_FLOW:
+    case ACT_DNAT:
         break;
     }
     return 0;

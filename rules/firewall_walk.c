@@ -78,6 +78,8 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
         if (w->probe != PROBE_SYN)
             result->flow = rule;
         break;
+    case ACT_DNAT:
+        break;
     case ACT_RETURN:
         if (*depth == 0 && w->past_accepts && !stack[0].chain->ours)
             break;

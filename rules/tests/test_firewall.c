@@ -241,6 +241,11 @@ static void nft_edits(void **state)
          MINE_CHAIN("forward", "0")
              MINE_RULE(PORT("==", "443") "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
          false, NULL, 0},
+        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"family\": \"ip\", \"addr\": \"10.1.1.1\"}}") HEAD,
+         false, "on to 10.1.1.1, and `servers` must name", 1},
+        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": \"192.0.2.25\", \"port\": 25}}") HEAD,
+         false, NULL, 0},
+        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": {\"map\": {}}}}") HEAD, false, NULL, 0},
         /* another chain's accept lets nothing pass us; a drop refuses more than we would */
         {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"accept\": null}") HEAD, false, NULL, 0},
         {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("!=", "443") "{\"drop\": null}") HEAD, false, NULL, 0},
@@ -295,6 +300,15 @@ static void iptables_edits(void **state)
         {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
          0},
         {"-A FORWARD -j RCPTWALL-TAG\n", "", false, "no tag is set for packets", 2},
+#define NAT(rule) "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " rule "\nCOMMIT\n*mangle\n"
+        {"*mangle\n", NAT("-d 192.0.2.25/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false,
+         "DNAT sends packets to 192.0.2.25 port 25 on to 10.1.1.1, and `servers` must name", 1},
+        {"*mangle\n", NAT("-i eth0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1:2525"), false,
+         "port 25 on to 10.1.1.1, and", 1},
+        {"*mangle\n", NAT("-d 198.51.100.1/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
+        {"*mangle\n", NAT("-p tcp -m tcp --dport 25 -j DNAT --to-destination 192.0.2.25:25"), false, NULL, 0},
+        {"*mangle\n", NAT("-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
+        {"*mangle\n", NAT("-p tcp -j DNAT --to-destination 10.1.1.1-10.1.1.9"), false, NULL, 0},
         {FORWARD, FORWARD "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD\n", false, NULL,
          0}, /* behind */
         {FORWARD, "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD --hw\n" FORWARD, false,
