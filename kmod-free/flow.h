@@ -65,6 +65,7 @@ struct flow_table {
     uint8_t key[FLOW_KEY_BYTES];
 };
 
+/* For `max` connections at a time. false: out of memory. */
 RW_CHECK bool flow_table_new(struct flow_table *, uint32_t max, const uint8_t key[FLOW_KEY_BYTES]);
 void flow_table_free(struct flow_table *);
 

@@ -23,8 +23,8 @@ enum csum_state {
 
 struct frame {
     struct bytes l3;      /* starts at the IP header; may have padding behind tot_len */
-    struct mono at;
-    struct wall wall;
+    struct mono at;       /* when it came: what timeouts go by (clock.h) */
+    struct wall wall;     /* the same, for events */
     enum csum_state csum;
     uint8_t tag;          /* 1..15 read out of the packet mark by the front end; 0 = none */
     uint32_t in, out;     /* numbers of the interfaces that it came in by and will leave by; 0 = not known */

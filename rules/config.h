@@ -45,7 +45,7 @@ struct config {
     char *control_group;  /* whose members may ask, too; NULL: nobody else */
     char *user; /* to run as; NULL: stay */
     char *enforce_at;            /* where the file says mode = enforce, "FILE:LINE"; NULL: it doesn't */
-    size_t own_address_count;
+    size_t own_address_count;    /* own-addresses: these alone make no local domain */
     struct dnsbl_config dnsbl;
 };
 
