@@ -59,9 +59,9 @@ bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end)
     return true;
 }
 
-bool smtp_line_early(const struct smtp_call *c)
+bool smtp_line_early(const struct smtp_call *c, size_t n)
 {
-    return c->in->len > c->s->held && c->in->at[c->in->len - 1] == '\r';
+    return n > c->s->held && c->in->at[n - 1] == '\r';
 }
 
 void smtp_recognise(struct smtp *s, const struct smtp_command *c)

@@ -291,6 +291,22 @@ static enum smtp_turn wait_for_server(struct smtp_call *c)
     return SMTP_TURN_AGAIN;
 }
 
+/* The first n bytes, which end with CR, as a line. */
+static enum smtp_turn early_line(struct smtp_call *c, size_t n)
+{
+    struct command_line l;
+    read_line(c, n, false, &l);
+    return said_of(c, &l);
+}
+
+static enum smtp_turn long_line(struct smtp_call *c)
+{
+    if (c->s->held > 0)
+        return smtp_held_drop(c);
+    enum smtp_turn t = smtp_line_early(c, c->cfg->line_max) ? early_line(c, c->cfg->line_max) : SMTP_TURN_MORE;
+    return t == SMTP_TURN_MORE ? smtp_long_begin(c) : t;
+}
+
 static enum smtp_turn command_turn(struct smtp_call *c)
 {
     struct smtp *s = c->s;
@@ -305,14 +321,9 @@ static enum smtp_turn command_turn(struct smtp_call *c)
     }
     bool whole = smtp_line_end(c, s->held, &end);
     if (whole ? end - s->held > c->cfg->line_max : left > c->cfg->line_max)
-        return s->held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);
-    if (!whole && !c->fin) {
-        struct command_line l;
-        if (!smtp_line_early(c))
-            return SMTP_TURN_MORE;
-        read_line(c, c->in->len, false, &l);
-        return said_of(c, &l);
-    }
+        return long_line(c);
+    if (!whole && !c->fin)
+        return smtp_line_early(c, c->in->len) ? early_line(c, c->in->len) : SMTP_TURN_MORE;
     return command_line(c, whole ? end : c->in->len, whole);
 }
 

@@ -194,8 +194,8 @@ void smtp_take(struct smtp_call *c, size_t n);
  */
 RW_CHECK bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end);
 
-/* Has all of it come but, perhaps, an LF? */
-RW_CHECK bool smtp_line_early(const struct smtp_call *c);
+/* Of the first n bytes: has all of it come but, perhaps, an LF? */
+RW_CHECK bool smtp_line_early(const struct smtp_call *c, size_t n);
 
 /* smtp_held.c: lines that ended with LF or CR alone, and are part of a longer one for some servers. */
 enum smtp_turn smtp_held_drop(struct smtp_call *c);

@@ -105,7 +105,9 @@ static enum smtp_turn take_head(struct smtp_call *c, const struct smtp_command *
     smtp_recognise(s, cmd);
     if (cmd->verb == SMTP_VERB_RCPT && smtp_address_open(cmd))
         smtp_set(s, SMTP_LONG_RCPT);
-    if (counts) {
+    if (counts && s->said & SMTP_SAID_EARLY) {
+        t = SMTP_TURN_AGAIN; /* a CR stands at the head's end */
+    } else if (counts) {
         bool rcpt = cmd->verb == SMTP_VERB_RCPT;
         smtp_unsure_push(s, !rcpt ? SMTP_PENDING_MAIL : suspect ? SMTP_PENDING_RCPT_UNSURE : SMTP_PENDING_RCPT);
         t = rcpt ? smtp_saw_rcpt(c, suspect, cmd->argument) : smtp_saw_mail(c, suspect, cmd->argument);

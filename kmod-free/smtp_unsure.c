@@ -184,10 +184,18 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
     if (smtp_is(s, SMTP_JUST_ODD))
         smtp_set(s, SMTP_DISTRUST); /* more is said: a server that ended the data answers that, too */
     bool whole = smtp_line_end(c, held, &end), early = !whole && !c->fin;
-    if ((whole ? end - held : left) > c->cfg->line_max)
-        return held > 0 ? smtp_held_drop(c) : smtp_long_begin(c);
-    if (early && !smtp_line_early(c))
-        return SMTP_TURN_MORE;
+    size_t most = c->cfg->line_max;
+    bool cut = (whole ? end - held : left) > most;
+    if (cut && held > 0)
+        return smtp_held_drop(c);
+    if (cut || early) {
+        end = cut ? most : c->in->len;
+        if (!smtp_line_early(c, end) || s->said & SMTP_SAID_EARLY)
+            return cut ? smtp_long_begin(c) : SMTP_TURN_MORE;
+        early = true;
+        whole = false;
+        left = end - held;
+    }
     struct bytes line = bytes_first(bytes_from(*c->in, held), whole ? end - held : left), rest = line;
     uint8_t body = s->body;
     struct unsure_line l = {.body_end = smtp_body_scan(&body, &rest)};
@@ -202,5 +210,8 @@ enum smtp_turn smtp_unsure_turn(struct smtp_call *c)
     l.text = smtp_line_text(line);
     l.ending = rest.len > 0 ? SMTP_ENDS_CR : whole ? smtp_line_ending(line) : SMTP_ENDS_NOT;
     read_command(&l);
-    return early && rest.len == 0 ? said_of(c, &l) : judge_line(c, &l, body);
+    if (!early || rest.len > 0)
+        return judge_line(c, &l, body);
+    enum smtp_turn t = said_of(c, &l);
+    return t == SMTP_TURN_MORE && cut ? smtp_long_begin(c) : t;
 }
