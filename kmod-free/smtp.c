@@ -41,6 +41,8 @@ void smtp_take(struct smtp_call *c, size_t n)
     c->s->said = 0;
 }
 
+#define LINE_PIECE 64
+
 bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end)
 {
     const struct bytes in = *c->in;
@@ -49,8 +51,20 @@ bool smtp_line_end(struct smtp_call *c, size_t skip, size_t *end)
     if (at >= in.len)
         return false; /* a shorter offer than last time: its end is still where it was not found */
     bool cr = at > skip && in.at[at - 1] == '\r';
-    while (at < in.len && in.at[at] != '\n' && (!cr || in.at[at] == '\r'))
-        cr = in.at[at++] == '\r';
+    while (at < in.len && !cr) { /* piece by piece, so that many short lines don't cost the whole each */
+        struct bytes piece = bytes_first(bytes_from(in, at), LINE_PIECE);
+        const uint8_t *found = memchr(piece.at, '\r', piece.len);
+        size_t before = found != NULL ? (size_t)(found - piece.at) : piece.len;
+        const uint8_t *lf = memchr(piece.at, '\n', before);
+        if (lf != NULL) {
+            *end = (size_t)(lf - in.at) + 1;
+            return true;
+        }
+        cr = found != NULL;
+        at += cr ? before + 1 : before;
+    }
+    while (at < in.len && in.at[at] == '\r')
+        at++;
     if (at == in.len) {
         c->s->scanned = (uint32_t)in.len;
         return false;
