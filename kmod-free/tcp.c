@@ -159,9 +159,10 @@ static enum tcp_answer take_syn(struct tcp *t, const struct tcp_limits *lim, con
 static uint32_t fair_limit(const struct tcp_limits *lim, const struct stream *st, struct seq at)
 {
     uint32_t spare = lim->pool->count - lim->pool->used;
-    bool fills = !seq_equal(st->next, st->end) && !seq_after(at, st->next) && spare > lim->pool->count / 8;
-    if (!lim->strict || fills || lim->pool->count == 0)
+    if (!lim->strict || lim->pool->count == 0)
         return lim->block_limit;
+    if (!seq_equal(st->next, st->end) && !seq_after(at, st->next) && spare > lim->pool->count / 8)
+        return lim->block_limit; /* it fills */
     uint32_t part = (uint32_t)((uint64_t)lim->block_limit * spare / lim->pool->count);
     uint32_t least = lim->block_limit < LEAST_BLOCKS ? lim->block_limit : LEAST_BLOCKS;
     return part > least ? part : least;
@@ -267,6 +268,8 @@ static bool renewed_by_data(const struct tcp *t, const struct tcp_limits *lim, c
 /* Which of the server's packets only somebody sends who has the connection? Anybody can provoke a RST or a bare ACK. */
 static void hear_server(struct tcp *t, const struct packet *p)
 {
+    if (t->heard && !(p->flags & (TCP_FIN | TCP_RST)))
+        return;
     const struct tcp_end *client = &t->of[ROLE_CLIENT];
     bool acks_data = p->flags & TCP_ACK && client->started && seq_after(p->ack, client->first);
     t->gone |= p->flags & TCP_FIN || (t->heard && p->flags & TCP_RST);

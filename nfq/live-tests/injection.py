@@ -65,9 +65,10 @@ def raw(text, escape):
 
 
 def seen_in(values, number):
-    """Does one of these hold the sequence, or what is left of it in front of the end of the line that it makes?"""
+    """Does one of these hold the sequence, or what is left of it in front of the end of the line (LF, or CR alone) that it makes?"""
     whole = b"q=" + SEQUENCES[number] + b"=q"
-    return any(whole in v or (b"\n" in whole and whole.partition(b"\n")[0].rstrip(b"\r") in v) for v in values)
+    front, *behind = re.split(rb"[\r\n]", whole)
+    return any(whole in v or (behind and front in v) for v in values)
 
 
 def judge(syslog, events):
