@@ -43,9 +43,9 @@ struct options {
     bool json, help;
 };
 
-static bool complain(const char *what, const char *value)
+static bool complain(const char *what)
 {
-    return command_complain("dnsbl", what, value);
+    return command_complain("dnsbl", what);
 }
 
 static bool take_addresses(struct options *o, int argc, char **argv)
@@ -55,13 +55,13 @@ static bool take_addresses(struct options *o, int argc, char **argv)
         if (inet_pton(AF_INET, argv[i], a.at) != 1) {
             a.family = 6;
             if (inet_pton(AF_INET6, argv[i], a.at) != 1)
-                return complain("not an address:", argv[i]);
+                return command_bad_value("dnsbl", NULL, argv[i], "an IPv4 or IPv6 address");
         }
         if (o->address_count == ADDRESSES_MAX)
-            return complain("too many addresses", NULL);
+            return complain("too many addresses");
         o->addresses[o->address_count++] = a;
     }
-    return o->address_count > 0 || complain("no address", NULL);
+    return o->address_count > 0 || complain("no address");
 }
 
 /* false: one line was printed. */
@@ -80,7 +80,7 @@ static bool read_options(int argc, char **argv, struct options *o)
         switch (c) {
         case 'z':
             if (o->zone_count == DNSBL_ZONES_MAX)
-                return complain("too many zones", NULL);
+                return complain("too many zones");
             o->zones[o->zone_count++] = optarg;
             break;
         case 'c':
@@ -88,7 +88,7 @@ static bool read_options(int argc, char **argv, struct options *o)
             break;
         case 'r':
             if (!resolver_servers_valid(optarg))
-                return complain("not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT:", optarg);
+                return command_bad_value("dnsbl", "--resolver", optarg, "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT");
             o->resolver = optarg;
             break;
         case 'j':
@@ -98,8 +98,7 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->help = true;
             return true;
         default:
-            command_bad_option("dnsbl", c, argv);
-            return false;
+            return command_bad_option("dnsbl", c, argv, known);
         }
     }
     return take_addresses(o, argc, argv);
@@ -122,7 +121,7 @@ static bool add_zone(const struct options *o, const struct dnsbl_config *from, c
 {
     dnsbl_zone_defaults(out);
     if (!dnsbl_zone_name(out, name))
-        return complain("not a domain name:", name);
+        return command_bad_value("dnsbl", "--zone", name, "a domain name");
     for (size_t i = 0; i < from->zone_count; i++) {
         if (strcmp(from->zones[i].name, out->name) == 0) {
             *out = from->zones[i];
@@ -140,7 +139,7 @@ static bool choose_zones(const struct options *o, const struct dnsbl_config *fro
 {
     *count = o->zone_count > 0 ? o->zone_count : from->zone_count;
     if (*count == 0)
-        return complain("no zone: name one with --zone, or in the configuration", NULL);
+        return complain("no zone: name one with --zone, or in the configuration");
     if (o->zone_count == 0)
         memcpy(zones, from->zones, from->zone_count * sizeof *zones);
     for (size_t i = 0; i < o->zone_count; i++)

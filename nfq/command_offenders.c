@@ -60,15 +60,20 @@ struct list {
 
 /* ---- options ---- */
 
-static bool complain(const char *what, const char *value)
+static bool complain(const char *what)
 {
-    return command_complain("offenders", what, value);
+    return command_complain("offenders", what);
+}
+
+static bool bad_value(const char *option, const char *wanted)
+{
+    return command_bad_value("offenders", option, optarg, wanted);
 }
 
 static bool take_form(struct options *o, enum form form)
 {
     if (o->form_given)
-        return complain("only one of --rbldnsd, --nft and --json", NULL);
+        return complain("only one of --rbldnsd, --nft and --json");
     o->form_given = true;
     o->form = form;
     return true;
@@ -79,10 +84,10 @@ static bool take_least(struct options *o)
     char *end;
     o->least_given = true;
     o->least = *optarg >= '0' && *optarg <= '9' ? strtoull(optarg, &end, 10) : UINT64_MAX;
-    return (o->least <= COUNT_MAX && *end == '\0') || complain("not a number:", optarg);
+    return (o->least <= COUNT_MAX && *end == '\0') || bad_value("--least", "a number");
 }
 
-static bool take_option(struct options *o, int c, char **argv)
+static bool take_option(struct options *o, int c)
 {
     struct dnsbl_zone zone;
     switch (c) {
@@ -96,10 +101,10 @@ static bool take_option(struct options *o, int c, char **argv)
         return take_least(o);
     case 'w':
         o->within_given = true;
-        return config_duration(optarg, &o->within_ns) || complain("not a time such as 90min, 12h, 30d:", optarg);
+        return config_duration(optarg, &o->within_ns) || bad_value("--within", "a time such as 90min, 12h or 30d");
     case 'N':
         o->ns = optarg;
-        return dnsbl_zone_name(&zone, optarg) || complain("not a domain name:", optarg);
+        return dnsbl_zone_name(&zone, optarg) || bad_value("--ns", "a domain name");
     case 'c':
         o->config = optarg;
         return true;
@@ -110,7 +115,6 @@ static bool take_option(struct options *o, int c, char **argv)
         o->help = true;
         return true;
     default:
-        command_bad_option("offenders", c, argv);
         return false;
     }
 }
@@ -130,14 +134,14 @@ static bool read_options(int argc, char **argv, struct options *o)
     optind = 0;
     opterr = 0;
     while ((c = getopt_long(argc, argv, ":c:h", known, NULL)) != -1)
-        if (!take_option(o, c, argv))
+        if (c == ':' || c == '?' ? !command_bad_option("offenders", c, argv, known) : !take_option(o, c))
             return false;
     if (o->help)
         return true;
     if (optind < argc)
-        return complain("unexpected argument", argv[optind]);
+        return command_bad_argument("offenders", argv[optind], true);
     if (o->ns != NULL && o->form != FORM_RBLDNSD)
-        return complain("--ns belongs to --rbldnsd", NULL);
+        return complain("--ns belongs to --rbldnsd");
     bool shared = o->form == FORM_RBLDNSD || o->form == FORM_NFT;
     if (!o->least_given)
         o->least = shared ? 1 : 0;

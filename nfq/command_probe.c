@@ -51,9 +51,14 @@ struct options {
     bool has_from, has_to, json, mine, help;
 };
 
-static bool complain(const char *what, const char *value)
+static bool complain(const char *what)
 {
-    return command_complain("probe", what, value);
+    return command_complain("probe", what);
+}
+
+static bool bad_value(const char *option, const char *value, const char *wanted)
+{
+    return command_bad_value("probe", option, value, wanted);
 }
 
 static bool number(const char *text, unsigned long most, unsigned long *out)
@@ -75,43 +80,43 @@ static bool take_host(struct options *o, char *text)
 
     o->port = "25";
     if (end != NULL) {
+        if (end[1] != ':' && end[1] != '\0')
+            return bad_value(NULL, text, "HOST or HOST:PORT");
         host = text + 1;
         *end = '\0';
         if (end[1] == ':')
             o->port = end + 2;
-        else if (end[1] != '\0')
-            return complain("not HOST[:PORT]", NULL);
     } else if (colon != NULL && strchr(colon + 1, ':') == NULL) {
         *colon = '\0';
         o->port = colon + 1;
     }
     if (*host == '\0' || strlen(host) >= sizeof o->host)
-        return complain("not HOST[:PORT]", NULL);
+        return bad_value(NULL, text, "HOST or HOST:PORT");
     if (!number(o->port, UINT16_MAX, &port) || port == 0)
-        return complain("not a port:", o->port);
+        return bad_value("port", o->port, "a number from 1 to 65535");
     snprintf(o->host, sizeof o->host, "%s", host);
     return true;
 }
 
-static bool take_option(struct options *o, int c, char **argv)
+static bool take_option(struct options *o, int c)
 {
     unsigned long n;
 
     switch (c) {
     case 'f':
         o->has_from = probe_address_parse(optarg, &o->from);
-        return o->has_from || complain("not a plain USER@DOMAIN:", optarg);
+        return o->has_from || bad_value("--from", optarg, "a plain USER@DOMAIN");
     case 't':
         o->has_to = probe_address_parse(optarg, &o->to);
-        return o->has_to || complain("not a plain USER@DOMAIN:", optarg);
+        return o->has_to || bad_value("--to", optarg, "a plain USER@DOMAIN");
     case 'l':
         o->local = optarg;
-        return probe_domain_valid(optarg) || complain("not a domain:", optarg);
+        return probe_domain_valid(optarg) || bad_value("--local", optarg, "a domain name");
     case 'T':
-        return strcmp(optarg, "no") == 0 || complain("--tls can only be no, not", optarg);
+        return strcmp(optarg, "no") == 0 || bad_value("--tls", optarg, "no (it can't be anything else)");
     case 'p':
         if (!number(optarg, 60000, &n))
-            return complain("not a number of milliseconds:", optarg);
+            return bad_value("--pause", optarg, "a number of milliseconds up to 60000");
         o->pause_ms = (unsigned)n;
         return true;
     case 'j':
@@ -124,7 +129,6 @@ static bool take_option(struct options *o, int c, char **argv)
         o->help = true;
         return true;
     default:
-        command_bad_option("probe", c, argv);
         return false;
     }
 }
@@ -145,14 +149,14 @@ static bool read_options(int argc, char **argv, struct options *o)
     optind = 0;
     opterr = 0;
     while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-        if (!take_option(o, c, argv))
+        if (c == ':' || c == '?' ? !command_bad_option("probe", c, argv, known) : !take_option(o, c))
             return false;
     if (o->help)
         return true;
     if (optind + 1 != argc)
-        return complain(optind == argc ? "no host" : "more than one host", NULL);
+        return complain(optind == argc ? "no host" : "more than one host");
     if (!o->has_from || !o->has_to)
-        return complain("--from and --to are needed", NULL);
+        return complain("--from and --to are needed");
     return take_host(o, argv[optind]);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* command_status - `rcptwall status`: asks a running daemon over its control socket. */
+#include "rules/command_options.h"
 #include "rules/commands.h"
 
 #include "nfq/control_ask.h"
@@ -53,15 +54,10 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->help = true;
             return true;
         } else {
-            fprintf(stderr, "rcptwall status: %s %s; see rcptwall status --help\n",
-                    c == ':' ? "an argument is missing behind" : "unknown option", argv[optind - 1]);
-            return false;
+            return command_bad_option("status", c, argv, known);
         }
     }
-    if (optind == argc)
-        return true;
-    fprintf(stderr, "rcptwall status: unexpected argument \"%s\"; see rcptwall status --help\n", argv[optind]);
-    return false;
+    return optind == argc || command_bad_argument("status", argv[optind], true);
 }
 
 int command_status(int argc, char **argv)

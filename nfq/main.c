@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The program: picks the subcommand. Everything else is the subcommand's own. */
+#include "rules/command_options.h"
 #include "rules/commands.h"
 
 /* The newer functions are not in the c-ares of Debian 12. */
@@ -90,7 +91,7 @@ int command_version(int argc, char **argv)
         return 0;
     }
     if (argc > 1) {
-        fprintf(stderr, "rcptwall version: takes no arguments\n");
+        (void)command_bad_argument("version", argv[1], false);
         return 2;
     }
     printf("rcptwall %s\n", RCPTWALL_VERSION);
@@ -121,7 +122,7 @@ static int run_command(int argc, char **argv)
     const struct command *command = command_named(argv[0]);
 
     if (!command) {
-        fprintf(stderr, "rcptwall: unknown command \"%s\" (see rcptwall --help)\n", argv[0]);
+        (void)command_unknown(argv[0]);
         return 2;
     }
     return command->run(argc, argv);

@@ -4,6 +4,7 @@
 
 #include "nfq/control_socket.h"
 #include "nfq/queue.h"
+#include "rules/command_options.h"
 #include "rules/commands.h"
 
 #include <errno.h>
@@ -104,40 +105,29 @@ static bool read_options(int argc, char **argv, struct options *o)
     optind = 0; /* from the beginning, whoever used getopt before */
     opterr = 0; /* one line of our own */
     while ((c = getopt_long(argc, argv, ":c:q:h", known, NULL)) != -1) {
-        bool good = true;
         switch (c) {
         case 'c':
             o->config_path = optarg;
             break;
         case 'q':
-            good = queues_of(optarg, o);
+            if (!queues_of(optarg, o))
+                return command_bad_value("run", "--queues", optarg, "a queue from 0 to 65535, or a range like 0:3");
             break;
         case OPTION_MONITOR:
             o->monitor = true;
             break;
         case OPTION_BUFFER:
-            good = size_of(optarg, &o->buffer);
+            if (!size_of(optarg, &o->buffer))
+                return command_bad_value("run", "--receive-buffer", optarg, "a number of bytes, or one like 8m");
             break;
         case 'h':
             o->help = true;
             return true;
-        case ':':
-            fprintf(stderr, "rcptwall run: %s needs an argument; see rcptwall run --help\n", argv[optind - 1]);
-            return false;
-        default: /* getopt's '?' */
-            fprintf(stderr, "rcptwall run: unknown option %s; see rcptwall run --help\n", argv[optind - 1]);
-            return false;
-        }
-        if (!good) {
-            fprintf(stderr, "rcptwall run: can't use \"%s\" here; see rcptwall run --help\n", optarg);
-            return false;
+        default:
+            return command_bad_option("run", c, argv, known);
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "rcptwall run: unexpected argument \"%s\"; see rcptwall run --help\n", argv[optind]);
-        return false;
-    }
-    return true;
+    return optind == argc || command_bad_argument("run", argv[optind], true);
 }
 
 /* The file, then what the command line says over it. Also for a reload. false: `error` says why. */

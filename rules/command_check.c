@@ -243,13 +243,10 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->help = true;
             return true;
         default:
-            command_bad_option("check", got, argv);
-            return false;
+            return command_bad_option("check", got, argv, known);
         }
     }
-    if (optind < argc)
-        command_bad_argument("check", argv[optind]);
-    return optind >= argc;
+    return optind == argc || command_bad_argument("check", argv[optind], true);
 }
 
 /* The exit status. */

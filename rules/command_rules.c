@@ -64,10 +64,8 @@ static bool read_options(int argc, char **argv, struct options *o)
         case OPTION_NFT:
         case OPTION_IPTABLES:
             form = got == OPTION_NFT ? FORM_NFT : FORM_IPTABLES;
-            if (o->form != FORM_UNSET && o->form != form) {
-                fputs("rcptwall rules: --nft or --iptables, not both; see rcptwall rules --help\n", stderr);
-                return false;
-            }
+            if (o->form != FORM_UNSET && o->form != form)
+                return command_complain("rules", "--nft or --iptables, not both");
             o->form = form;
             break;
         case OPTION_REMOVE:
@@ -75,17 +73,12 @@ static bool read_options(int argc, char **argv, struct options *o)
             break;
         case 'h':
             o->help = true;
-            break;
+            return true;
         default:
-            command_bad_option("rules", got, argv);
-            return false;
+            return command_bad_option("rules", got, argv, known);
         }
     }
-    if (optind < argc) {
-        command_bad_argument("rules", argv[optind]);
-        return false;
-    }
-    return true;
+    return optind == argc || command_bad_argument("rules", argv[optind], true);
 }
 
 static bool print_rules(const struct options *o)

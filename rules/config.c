@@ -117,6 +117,8 @@ bool config_read_text(struct config *c, const char *path, char *text, size_t len
     if (wrong != NULL) {
         (void)config_fail(&r, line, "%s", wrong);
     } else {
+        r.text = text;
+        r.len = len;
         cfg_t *root = config_tree_read(&r, text, len);
         good = root != NULL && apply_all(&r, root);
         if (root != NULL)

@@ -109,8 +109,6 @@ static bool read_zone(struct config_reader *r, cfg_t *section)
     bool good = config_apply(r, section, config_zone_keys, z);
     if (good && !z->ipv4 && !z->ipv6)
         good = config_fail(r, section->line, "neither ipv4 nor ipv6: it would never be asked");
-    if (good && z->code_count == 0)
-        good = config_fail(r, section->line, "codes: an empty list: nothing would be a listing");
     r->section = "";
     memcpy(c->policy->lists[c->dnsbl.zone_count], z->name, strlen(z->name) + 1);
     c->dnsbl.zone_count++;

@@ -303,7 +303,11 @@ static const struct config_word authenticated_words[] = {{"judge", 0}, {"exempt"
 static const struct config_key top_keys[] = {
     {.name = "mode", .apply = apply_mode, .words = mode_words},
     {.name = "on-failure", .apply = apply_on_failure, .at = IN_CONFIG(on_failure), .words = failure_words},
-    {.name = "hooks", .list = true, .apply = apply_hook, .words = hook_words},
+    {.name = "hooks",
+     .list = true,
+     .empty = "no packet would be looked at",
+     .apply = apply_hook,
+     .words = hook_words},
     {.name = "queues", .apply = apply_queues},
     {.name = "queue-length", .apply = apply_u32, .at = IN_CONFIG(queue_maxlen), .least = 16, .most = 1048576},
     {.name = "mark-mask", .apply = apply_mark_mask},
@@ -311,7 +315,7 @@ static const struct config_key top_keys[] = {
     {.name = "local-domains-file", .apply = config_apply_domain_file},
     {.name = "own-addresses", .list = true, .apply = config_apply_own_address},
     {.name = "servers", .list = true, .apply = config_apply_server},
-    {.name = "ports", .list = true, .apply = apply_ports},
+    {.name = "ports", .list = true, .empty = "no port would be looked at", .apply = apply_ports},
     {.name = "event-file", .apply = apply_path, .at = IN_CONFIG(event_file)},
     {.name = "control-socket", .apply = apply_socket, .at = IN_CONFIG(control_socket)},
     {.name = "control-group", .apply = apply_name, .at = IN_CONFIG(control_group)},
@@ -391,7 +395,7 @@ const struct config_key config_tag_keys[] = {
 #define MS              ((uint64_t)NS_PER_MS)
 
 const struct config_key config_zone_keys[] = {
-    {.name = "codes", .list = true, .apply = config_apply_codes},
+    {.name = "codes", .list = true, .empty = "nothing would be a listing", .apply = config_apply_codes},
     {.name = "weight", .apply = config_apply_weight, .at = IN_ZONE(weight)},
     {.name = "ipv4", .apply = apply_flag, .at = IN_ZONE(ipv4)},
     {.name = "ipv6", .apply = apply_flag, .at = IN_ZONE(ipv6)},

@@ -74,6 +74,8 @@ char *config_load(const char *path, enum config_source source, size_t most, size
     return text;
 }
 
+#define BLANKS " \t\r\n"
+
 enum where {
     IN_PLAIN = 1,
     IN_COMMENT,
@@ -193,4 +195,40 @@ const char *config_text_tidy(char *text, size_t len, int *line)
         at += skip ? 1 : 0;
     }
     return unfinished(where, &braces, line);
+}
+
+/* Does text[at] begin `key = { }`? */
+static bool empty_list_at(const char *text, size_t len, size_t at, const char *key)
+{
+    static const char after[] = "={}";
+    const char *left = &text[at], *end = text + len;
+    size_t name = strlen(key);
+
+    if ((size_t)(end - left) < name || memcmp(left, key, name) != 0)
+        return false;
+    left += name;
+    for (const char *wanted = after; *wanted != '\0'; left++) {
+        while (left < end && strchr(BLANKS "+", *left) != NULL)
+            left++;
+        if (left == end || *left != *wanted++)
+            return false;
+    }
+    return true;
+}
+
+int config_text_empty_list(const char *text, size_t len, const char *key, int last)
+{
+    enum where where = IN_PLAIN;
+    int line = 1, found = 0;
+
+    for (size_t at = 0; at < len && line <= last; at++) {
+        char before = at > 0 ? text[at - 1] : '\n', next = at + 1 < len ? text[at + 1] : 0;
+        bool skip;
+        if (where == IN_PLAIN && strchr(BLANKS "{}", before) != NULL && empty_list_at(text, len, at, key))
+            found = line;
+        where = next_where(where, text[at], next, &skip);
+        line += text[at] == '\n' ? 1 : 0;
+        at += skip ? 1 : 0;
+    }
+    return found;
 }

@@ -19,6 +19,8 @@
  */
 #include "rules/config_tree.h"
 
+#include "rules/config_text.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -251,10 +253,24 @@ const struct setting *config_tree_get(cfg_t *section, const char *key, size_t in
     return cfg_getnptr(section, key, (unsigned)index);
 }
 
+/* `key = { }` leaves no value, only the sign that the key was there. */
+static bool empty_list(const struct config_reader *r, cfg_t *section, const char *key, int *line)
+{
+    const cfg_opt_t *opt = cfg_getopt(section, key);
+
+    if (opt == NULL || (opt->flags & CFGF_MODIFIED) == 0)
+        return false;
+    *line = r->text != NULL ? config_text_empty_list(r->text, r->len, key, section->line) : 0;
+    return true;
+}
+
 bool config_apply(struct config_reader *r, cfg_t *section, const struct config_key *keys, void *subject)
 {
     for (const struct config_key *key = keys; key->name != NULL; key++) {
         size_t count = config_tree_count(section, key->name);
+        int line;
+        if (key->empty != NULL && count == 0 && empty_list(r, section, key->name, &line))
+            return config_fail(r, line, "%s: an empty list: %s", key->name, key->empty);
         for (size_t i = 0; i < count; i++)
             if (key->apply != NULL && !key->apply(r, key, subject, config_tree_get(section, key->name, i)))
                 return false;

@@ -24,6 +24,8 @@ struct config_reader {
     struct config *config;
     const char *path;    /* as the user wrote it: for messages */
     const char *section; /* "", "limits", "tag outside": for messages */
+    const char *text;    /* what is read, tidied; NULL: not known */
+    size_t len;
     char *error;
     size_t room;
     bool failed;
@@ -46,6 +48,7 @@ struct config_word {
 struct config_key {
     const char *name;
     bool list;
+    const char *empty; /* list: why an empty one can't be meant; NULL: it can */
     /* Puts one value into *subject (a struct config, or a struct policy_tag). false: config_fail was called. */
     bool (*apply)(struct config_reader *, const struct config_key *, void *subject, const struct setting *);
     /* What the general apply functions need: */
@@ -74,7 +77,7 @@ RW_CHECK cfg_t *config_tree_read(struct config_reader *, char *text, size_t len)
 size_t config_tree_count(cfg_t *section, const char *key);
 const struct setting *config_tree_get(cfg_t *section, const char *key, size_t index);
 
-/* Applies every value of these keys that the section has. */
+/* Applies every value of these keys that the section has. An empty list that can't be meant: config_fail was called. */
 RW_CHECK bool config_apply(struct config_reader *, cfg_t *section, const struct config_key *keys, void *subject);
 
 #endif

@@ -2,10 +2,10 @@
 #include "pcap-tests/replay/options.h"
 
 #include "pcap-tests/replay/table.h"
+#include "rules/command_options.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,6 @@ enum long_only {
     OPT_ROWS,
     OPT_CHECKSUM,
     OPT_MAX_FLOWS,
-    OPT_REPORT,
     OPT_INLINE,
 };
 
@@ -73,7 +72,6 @@ static const struct option long_options[] = {
     {"rows", required_argument, NULL, OPT_ROWS},
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
     {"max-flows", required_argument, NULL, OPT_MAX_FLOWS},
-    {"report", required_argument, NULL, OPT_REPORT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -95,6 +93,19 @@ void replay_complain(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+static bool bad_value(const char *option, const char *value, const char *wanted)
+{
+    return command_bad_value("replay", option, value, wanted);
+}
+
+static bool bad_number(const char *option, const char *value, unsigned least, unsigned most)
+{
+    char wanted[64];
+
+    snprintf(wanted, sizeof wanted, "a number from %u to %u", least, most);
+    return bad_value(option, value, wanted);
 }
 
 static bool parse_number(const char *text, unsigned long most, unsigned long *out)
@@ -150,8 +161,7 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
             out->jobs = (int)n;
             return true;
         }
-        replay_complain("-j %s: a number from 1 to %d is needed", arg, JOBS_MOST);
-        return false;
+        return bad_number("--jobs", arg, 1, JOBS_MOST);
     case OPT_JSON:
         out->json = true;
         return true;
@@ -160,29 +170,23 @@ static bool take_option(int c, const char *arg, struct said *said, struct replay
             out->rows = n;
             return true;
         }
-        replay_complain("--rows %s: a number up to %d is needed", arg, TABLE_ROWS_MAX);
-        return false;
+        return bad_number("--rows", arg, 0, TABLE_ROWS_MAX);
     case OPT_CHECKSUM:
         if (parse_checksum(arg, &out->csum))
             return true;
-        replay_complain("--checksum %s: capture, verify or trust is needed", arg);
-        return false;
+        return bad_value("--checksum", arg, "capture, verify or trust");
     case OPT_MAX_FLOWS:
         if (parse_number(arg, MAX_FLOWS_MOST, &n) && n > 0) {
             out->max_flows = (uint32_t)n;
             return true;
         }
-        replay_complain("--max-flows %s: a number from 1 to %" PRIu32 " is needed", arg, MAX_FLOWS_MOST);
-        return false;
+        return bad_number("--max-flows", arg, 1, MAX_FLOWS_MOST);
     case OPT_INLINE:
         out->guard = true;
         return true;
     case 'w':
         out->write = arg;
         return true;
-    case OPT_REPORT:
-        replay_complain("--report is not supported yet");
-        return false;
     }
     return false;
 }
@@ -198,18 +202,8 @@ static enum options_result take_options(int argc, char **argv, struct said *said
             fputs(help, stdout);
             return OPTIONS_HELP;
         }
-        if (c == ':') {
-            replay_complain("%s needs a value (see --help)", argv[optind - 1]);
-            return OPTIONS_TROUBLE;
-        }
-        if (c == '?') {
-            if (optopt > 0 && optopt < 256)
-                replay_complain("unknown option -%c (see --help)", optopt);
-            else
-                replay_complain("unknown option %s (see --help)", argv[optind - 1]);
-            return OPTIONS_TROUBLE;
-        }
-        if (!take_option(c, optarg, said, out))
+        if (c == ':' || c == '?' ? !command_bad_option("replay", c, argv, long_options)
+                                 : !take_option(c, optarg, said, out))
             return OPTIONS_TROUBLE;
     }
     out->files = argv + optind;
@@ -252,8 +246,7 @@ static bool parse_network(const char *option, const char *text, struct network *
 {
     if (network_parse(text, out))
         return true;
-    replay_complain("%s %s: an address or a network like 192.0.2.0/24 is needed", option, text);
-    return false;
+    return bad_value(option, text, "an address or a network like 192.0.2.0/24");
 }
 
 static bool add_servers(const struct said *said, struct config *config)
@@ -301,10 +294,8 @@ static bool add_port(struct engine_config *engine, const char *text)
         engine->any_port = true;
         return true;
     }
-    if (!parse_number(text, 65535, &n) || n == 0) {
-        replay_complain("--port %s: a port number or \"any\" is needed", text);
-        return false;
-    }
+    if (!parse_number(text, 65535, &n) || n == 0)
+        return bad_value("--port", text, "a port number or \"any\"");
     for (size_t i = 0; i < engine->port_count; i++)
         if (engine->ports[i] == n)
             return true;
@@ -368,7 +359,7 @@ enum options_result options_read(int argc, char **argv, struct replay_options *o
                          .port = room + 3 * most};
     result = take_options(argc, argv, &said, out);
     if (result == OPTIONS_GO && out->file_count == 0) {
-        replay_complain("no capture given (see --help)");
+        (void)command_complain("replay", "no capture");
         result = OPTIONS_TROUBLE;
     }
     if (result == OPTIONS_GO && !make_config(&said, &out->config))

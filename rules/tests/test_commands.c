@@ -240,14 +240,7 @@ static void troubles(void **state)
     trouble(command_check, "check -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_rules, "rules -c /nothing/there", "/nothing/there: No such file or directory");
     trouble(command_check, "check -c /tmp", "/tmp: is a directory");
-    trouble(command_check, "check --what", "rcptwall check: can't use the option --what; see rcptwall check --help\n");
-    trouble(command_check, "check -c", "rcptwall check: -c needs a value; see rcptwall check --help\n");
-    trouble(command_check, "check more", "rcptwall check: unexpected argument \"more\"; see rcptwall check --help\n");
-    trouble(command_check, "check /etc/passwd", "named with -c: rcptwall check -c /etc/passwd\n");
-    trouble(command_rules, "rules --nft --iptables",
-            "rcptwall rules: --nft or --iptables, not both; see rcptwall rules");
-    trouble(command_rules, "rules more", "rcptwall rules: unexpected argument \"more\"; see rcptwall rules --help\n");
-    trouble(command_rules, "rules --what", "rcptwall rules: can't use the option --what; see");
+    /* What can't be used in the command line: scripts/check-options. */
 }
 
 static void rules_print(void **state)
