@@ -22,6 +22,7 @@
 #define EXIT_TROUBLE 2
 #define PAUSE_MS     250
 #define TIMEOUT_S    20
+#define TIMEOUT_MOST 300 /* RFC 5321 4.5.3.2: a client should be that patient */
 #define ODD_MAILBOX  "rcptwall-probe-no-such-mailbox-7c1"
 
 static const char help[] =
@@ -34,6 +35,7 @@ static const char help[] =
     "      --local DOMAIN           a domain of the server's (default: as it calls itself)\n"
     "      --tls no                 without TLS: the only way so far\n"
     "      --pause MS               between two sessions (250)\n"
+    "      --timeout SECONDS        how long to wait for each reply (20)\n"
     "      --json                   one JSON object a line\n"
     "      --yes-this-is-my-server  needed for a host that isn't on a local or private network\n"
     "  -h, --help                   this text\n"
@@ -48,6 +50,7 @@ struct options {
     const char *port, *local;
     struct probe_address from, to;
     unsigned pause_ms;
+    int timeout_s;
     bool has_from, has_to, json, mine, help;
 };
 
@@ -119,6 +122,11 @@ static bool take_option(struct options *o, int c)
             return bad_value("--pause", optarg, "a number of milliseconds up to 60000");
         o->pause_ms = (unsigned)n;
         return true;
+    case 'w':
+        if (!number(optarg, TIMEOUT_MOST, &n) || n == 0)
+            return bad_value("--timeout", optarg, "a number of seconds from 1 to 300");
+        o->timeout_s = (int)n;
+        return true;
     case 'j':
         o->json = true;
         return true;
@@ -141,11 +149,11 @@ static bool read_options(int argc, char **argv, struct options *o)
         {"local", required_argument, NULL, 'l'}, {"tls", required_argument, NULL, 'T'},
         {"pause", required_argument, NULL, 'p'}, {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},        {"yes-this-is-my-server", no_argument, NULL, 'y'},
-        {NULL, 0, NULL, 0},
+        {"timeout", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0},
     };
     int c;
 
-    *o = (struct options){.pause_ms = PAUSE_MS};
+    *o = (struct options){.pause_ms = PAUSE_MS, .timeout_s = TIMEOUT_S};
     optind = 0;
     opterr = 0;
     while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1)
@@ -217,7 +225,7 @@ static bool find_target(const struct options *o, struct probe_target *t, struct 
     }
     memcpy(&t->addr, found->ai_addr, found->ai_addrlen);
     t->len = found->ai_addrlen;
-    t->timeout_s = TIMEOUT_S;
+    t->timeout_s = o->timeout_s;
     *a = address_of(found->ai_addr);
     freeaddrinfo(found);
     if (o->mine || dnsbl_exempt(&nothing, a) || neighbour(a))
@@ -263,6 +271,8 @@ static const char *ending(const struct probe_reply *r)
 {
     if (r->error == ETIMEDOUT)
         return "(no reply)";
+    if (r->error == ETIME)
+        return "(a reply that doesn't end in time)";
     if (r->error == EPROTO)
         return "(a line without end)";
     if (r->error == ECONNRESET || r->error == EPIPE)
@@ -300,6 +310,7 @@ static bool to_elsewhere(const struct probe *p, const char *host)
 {
     const char *to = p->o->to.domain;
 
+    progress_clear(p);
     if (p->o->local != NULL && probe_domain_own(to, p->o->local)) {
         fprintf(stderr, "rcptwall probe: --to %s is the server's own (--local %s); name a recipient elsewhere\n", to,
                 p->o->local);
@@ -319,6 +330,7 @@ static bool no_session(const struct probe *p, const struct probe_reply *r)
     char said[PROBE_REPLY_MAX * ESCAPE_FACTOR + 1];
     bool cut;
 
+    progress_clear(p);
     escape_plain(bytes_str(r->text), said, sizeof said, &cut);
     if (r->cut || r->text[0] == '\0')
         fprintf(stderr, "rcptwall probe: %s port %s: %s\n", p->o->host, p->o->port, ending(r));
@@ -336,6 +348,7 @@ static bool introduce(struct probe *p)
 
     probe_form_write(0, &p->subject, mail, rcpt);
     if (p->o->local == NULL) {
+        progress(p, 0, "what the server calls itself");
         probe_session_run(&p->target, mail, "<postmaster>", &r);
         snprintf(p->subject.local, sizeof p->subject.local, "%s", r.host[0] != '\0' ? r.host : "localhost");
         if (!r.outcome.connected)
@@ -343,6 +356,7 @@ static bool introduce(struct probe *p)
         rest(p);
     }
     snprintf(rcpt, sizeof rcpt, "<" ODD_MAILBOX "@%s>", p->subject.local);
+    progress(p, 0, "a mailbox that can't exist");
     probe_session_run(&p->target, mail, rcpt, &r);
     if (!r.outcome.connected)
         return no_session(p, &r.reply);
@@ -355,8 +369,8 @@ static void ask_form(struct probe *p, size_t form)
     struct probe_session_result r;
     char mail[PROBE_PATH_MAX], rcpt[PROBE_PATH_MAX];
 
-    rest(p);
     progress(p, form, probe_form_name(form));
+    rest(p);
     probe_form_write(form, &p->subject, mail, rcpt);
     probe_session_run(&p->target, mail, rcpt, &r);
     enum probe_verdict v = probe_judge(form, &r.outcome, p->any_mailbox);

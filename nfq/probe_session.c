@@ -86,6 +86,10 @@ static void read_reply(struct wire *w, struct probe_reply *r)
         if (!read_line(w, r->text, sizeof r->text, &r->error)) {
             r->cut = r->error != ETIMEDOUT && r->error != EPROTO;
             r->code = 0;
+            if (r->error == ETIMEDOUT && (lines > 0 || w->used > 0)) {
+                r->error = ETIME;
+                r->text[0] = '\0';
+            }
             return;
         }
         if (lines == 0)
@@ -162,7 +166,7 @@ static void dialogue(struct wire *w, const char *mail, const char *rcpt, struct 
     if (r->code != 220)
         return;
     command(w, "EHLO ", HELO, r);
-    if (r->code != 250)
+    if (r->code >= 400) /* not if there was no end of it: the rest would be taken for the next one's reply */
         command(w, "HELO ", HELO, r);
     if (r->code != 250)
         return;
@@ -181,7 +185,8 @@ static void dialogue(struct wire *w, const char *mail, const char *rcpt, struct 
     if (r->code == 0)
         return;
     command(w, "RSET", "", &ignored);
-    command(w, "QUIT", "", &ignored);
+    if (ignored.code != 0)
+        command(w, "QUIT", "", &ignored);
 }
 
 void probe_session_run(const struct probe_target *t, const char *mail, const char *rcpt,

@@ -12,7 +12,7 @@
 struct probe_reply {
     uint16_t code; /* 0: none that is one */
     bool cut;      /* the connection ended instead */
-    int error;     /* errno of that; ETIMEDOUT: silence; 0: it was closed */
+    int error;     /* errno of that; ETIMEDOUT: silence; ETIME: a part of a reply; EPROTO: one that is too long; 0: it was closed */
     char text[PROBE_REPLY_MAX]; /* its last line, raw bytes, NUL-terminated, without CRLF */
     char first[PROBE_REPLY_MAX]; /* its first line */
 };
