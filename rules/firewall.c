@@ -4,6 +4,7 @@
 #include "rules/ruleset_plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* "192.0.2.25 port 25"; "any server's IPv4 port 25" */
 static void server_name(const struct config *c, const struct network *n, uint16_t port, char *out, size_t room)
@@ -44,6 +45,30 @@ static struct fw_result walk(struct firewall *fw, const struct fw_watch *w, enum
     return fw_watch_walk(w, &state);
 }
 
+/* Lines of the kernel's list begin with the queue's number. */
+static bool listens(const char *queues, unsigned long queue)
+{
+    for (const char *line = queues; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+        char *end;
+        line += *line == '\n' ? 1 : 0;
+        if (strtoul(line, &end, 10) == queue && end != line)
+            return true;
+    }
+    return false;
+}
+
+/* Rules that send packets to nobody: what then becomes of mail is what the administrator chose, and is said. */
+static void check_listener(struct findings *f, const struct fw_action *q)
+{
+    for (unsigned long n = q->first; f->queues != NULL && n <= q->last; n++) {
+        if (listens(f->queues, n))
+            continue;
+        fw_find(f, "nobody listens on queue %lu: %s until `rcptwall run` does", n,
+                q->bypass ? "SMTP passes unguarded" : "no SMTP gets through");
+        return;
+    }
+}
+
 static void compare_queue(struct findings *f, const struct fw_action *q)
 {
     const struct config *c = f->config;
@@ -58,6 +83,7 @@ static void compare_queue(struct findings *f, const struct fw_action *q)
                 "the queue rule has bypass: while no daemon listens, SMTP passes unguarded, and on-failure = closed");
     else if (!q->bypass && c->on_failure == FAIL_OPEN)
         fw_find(f, "the queue rule has no bypass: while no daemon listens, there is no SMTP, and on-failure = open");
+    check_listener(f, q);
 }
 
 const char *fw_packets_of(enum probe_kind probe)
@@ -79,6 +105,16 @@ static void check_tag(struct findings *f, const struct fw_watch *w, enum probe_k
         fw_find(f, "no tag is set for packets %s %s before the queue (hook %s)", fw_packets_of(probe), server, w->name);
 }
 
+/* The rules take tags from the connection's mark alone, and write it over the packet's. */
+static void check_stray_tag(struct findings *f, const struct fw_result *r, enum probe_kind probe)
+{
+    if (probe != PROBE_SERVER && r->queued && r->stray != NULL)
+        fw_find(f,
+                "this rule puts the tag %d into the packet's mark, where nobody looks for it: it belongs in the "
+                "connection's (nft: ct mark set; iptables: CONNMARK): %s",
+                marks_tag(&f->config->marks, r->stray_mark), r->stray->shown);
+}
+
 /* false: these packets don't come to the queue. */
 static bool check_probe(struct findings *f, struct firewall *fw, const struct fw_watch *w, enum probe_kind probe,
                         const char *server)
@@ -95,6 +131,8 @@ static bool check_probe(struct findings *f, struct firewall *fw, const struct fw
         fw_check_verdicts(f, fw, w, probe, &r, server);
         check_tag(f, w, probe, &r, server);
         struct fw_result other = walk(fw, w, probe, false, true);
+        check_stray_tag(f, &r, probe);
+        check_stray_tag(f, &other, probe);
         if (!other.queued && !other.dropped && other.accepted != NULL)
             fw_find(f, "a rule in front of the queue may let packets %s %s pass: %s", fw_packets_of(probe), server,
                     other.accepted->shown);
@@ -160,6 +198,7 @@ static void set_probes(struct firewall *fw, const struct config *c, const struct
     struct endpoint client = some_client(c, server->addr.family);
 
     fw->family = server->addr.family;
+    fw->tag = c->marks.tag;
     fw->probes[PROBE_SYN] = (struct probe){client, *server, SYN, true};
     fw->probes[PROBE_CLIENT] = (struct probe){client, *server, PUSH_ACK, true};
     fw->probes[PROBE_SERVER] = (struct probe){*server, client, PUSH_ACK, false};
@@ -257,7 +296,7 @@ static void check_server(struct findings *f, const struct firewall_text *text, c
 void firewall_check(const struct config *c, const struct firewall_text *text, const struct firewall_sink *sink)
 {
     static const char *const anybody[] = {"192.0.2.25", "2001:db8::25"};
-    struct findings f = {.config = c, .sink = sink};
+    struct findings f = {.config = c, .sink = sink, .queues = text->queues};
 
     for (size_t i = 0; i < (c->server_count > 0 ? c->server_count : 2); i++) {
         struct network n;

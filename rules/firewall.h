@@ -17,6 +17,7 @@ struct firewall_text {
     char *nft;       /* nft -j list ruleset */
     char *iptables;  /* iptables-save */
     char *ip6tables; /* ip6tables-save */
+    char *queues;    /* /proc/net/netfilter/nfnetlink_queue: who listens; "": nobody */
     /* It is known that a bridge's packets don't come by the rules for IP (net.bridge.bridge-nf-call-iptables,
      * -ip6tables). */
     bool bridge_hides4, bridge_hides6;

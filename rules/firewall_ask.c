@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +94,18 @@ static char *ask(char *const words[], const struct firewall_sink *unable)
     return NULL;
 }
 
+/* Who listens on which queue. NULL: it can't be known. */
+static char *listeners(void)
+{
+    int fd = open("/proc/net/netfilter/nfnetlink_queue", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) /* without the kernel part nobody can */
+        return errno == ENOENT && access("/proc/net", F_OK) == 0 ? strdup("") : NULL;
+    char *text = read_all(fd);
+    close(fd);
+    return text;
+}
+
 /* Not there: the kernel part isn't, or isn't loaded. */
 static bool switched_on(const char *path)
 {
@@ -115,6 +128,7 @@ void firewall_ask(struct firewall_text *text, const struct firewall_sink *unable
     text->nft = ask((char *const[]){nft, json, list, ruleset, NULL}, unable);
     text->iptables = ask((char *const[]){iptables, NULL}, unable);
     text->ip6tables = ask((char *const[]){ip6tables, NULL}, unable);
+    text->queues = listeners();
     text->bridge_hides4 = !switched_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
     text->bridge_hides6 = !switched_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
 }
@@ -131,5 +145,6 @@ void firewall_text_free(struct firewall_text *text)
     free(text->nft);
     free(text->iptables);
     free(text->ip6tables);
+    free(text->queues);
     *text = (struct firewall_text){.nft = NULL};
 }

@@ -11,6 +11,7 @@
 struct findings {
     const struct config *config;
     const struct firewall_sink *sink;
+    const char *queues; /* struct firewall_text's */
     char told[FINDINGS_MAX][FINDING_TEXT]; /* each sentence once, however many servers it is about */
     size_t count;
 };

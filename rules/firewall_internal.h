@@ -97,6 +97,7 @@ struct fw_chain {
 struct firewall {
     struct probe probes[PROBES];
     uint8_t family; /* of the probes */
+    uint32_t tag;   /* the marks' bits for it */
     struct fw_chain *chains;
     size_t chain_count;
     bool out_of_memory;

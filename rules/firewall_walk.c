@@ -46,6 +46,10 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
     switch (a->act) {
     case ACT_META_SET:
         w->meta = (w->meta & a->keep) | a->set;
+        if (stack[*depth].chain->hook == FW_PREROUTING && !stack[*depth].chain->ours && (a->set & w->firewall->tag) != 0) {
+            w->tagged = rule;
+            w->tagged_mark = w->meta;
+        }
         break;
     case ACT_CT_SET:
         w->ct = (w->ct & a->keep) | a->set;
@@ -73,6 +77,10 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
         result->queue = *a;
         result->meta = w->meta;
         result->ct = w->ct;
+        if (w->tagged != NULL && ((w->tagged_mark ^ w->ct) & w->firewall->tag) != 0) {
+            result->stray = w->tagged;
+            result->stray_mark = w->tagged_mark;
+        }
         return QUEUED;
     case ACT_FLOW:
         if (w->probe != PROBE_SYN)

@@ -13,6 +13,8 @@ struct fw_result {
     const struct fw_rule *accepted;  /* the last rule that ended a base chain in front of a queue rule */
     const struct fw_rule *untracked; /* it was taken out of connection tracking */
     const struct fw_rule *flow;      /* it was put on, or may be, the fast path */
+    const struct fw_rule *stray;     /* put a tag into the packet's mark that the connection's hasn't got */
+    uint32_t stray_mark;
 };
 
 struct fw_walk {
@@ -22,6 +24,8 @@ struct fw_walk {
     uint32_t meta, ct;
     bool past_accepts; /* as if no foreign rule accepted anything */
     bool any_match;    /* foreign rules that may match do */
+    const struct fw_rule *tagged; /* the last foreign rule of a chain at prerouting that put a tag into the packet's mark */
+    uint32_t tagged_mark;
 };
 
 void fw_walk(struct fw_walk *, enum fw_hook, struct fw_result *);

@@ -175,6 +175,14 @@ static void whole_sets(void **state)
 #define PORT(op, number)                                                                                               \
     "{\"match\": {\"op\": \"" op "\", \"left\": {\"payload\": {\"protocol\": \"tcp\", \"field\": \"dport\"}}, "        \
     "\"right\": " number "}}, "
+#define META_MARK "{\"meta\": {\"key\": \"mark\"}}"
+#define CT_MARK   "{\"ct\": {\"key\": \"mark\"}}"
+#define SET(what, value) "{\"mangle\": {\"key\": " what ", \"value\": " value "}}"
+/* Whoever comes from 10.9.0.0/16: the tag 2 */
+#define FROM_INSIDE                                                                                                    \
+    "{\"match\": {\"op\": \"==\", \"left\": {\"payload\": {\"protocol\": \"ip\", \"field\": \"saddr\"}}, "          \
+    "\"right\": {\"prefix\": {\"addr\": \"10.9.0.0\", \"len\": 16}}}}, "
+#define TAG_2(mark) "{\"|\": [{\"&\": [" mark ", 4279238655]}, 2097152]}"
 #define FLOW "{\"flow\": {\"op\": \"add\", \"flowtable\": \"@f\"}}"
 
 static void nft_edits(void **state)
@@ -233,6 +241,16 @@ static void nft_edits(void **state)
          MINE_CHAIN("prerouting", "-150")
              MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
          false, NULL, 0}, /* our bits of it are cleared later */
+        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK))) HEAD, false,
+         "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
+        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "25") SET(META_MARK, "3145728")) HEAD, false,
+         "this rule puts the tag 3 into the packet's mark", 1},
+        {HEAD,
+         MINE_CHAIN("prerouting", "-150")
+             MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK)) ", " SET(CT_MARK, TAG_2(CT_MARK))) HEAD,
+         false, NULL, 0}, /* in both */
+        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "443") SET(META_MARK, TAG_2(META_MARK))) HEAD,
+         false, NULL, 0},
         {HEAD,
          MINE_CHAIN("postrouting", "0")
              MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
@@ -300,6 +318,15 @@ static void iptables_edits(void **state)
         {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
          0},
         {"-A FORWARD -j RCPTWALL-TAG\n", "", false, "no tag is set for packets", 2},
+#define PASS "-A POSTROUTING -j RCPTWALL-PASS\n"
+        {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n", false,
+         "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
+        {PASS, PASS "-A PREROUTING -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x200000/0xf00000\n", false, NULL, 0},
+        {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x1/0xffffffff\n", false, NULL, 0},
+        {PASS,
+         PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n"
+              "-A PREROUTING -j CONNMARK --save-mark --nfmask 0xf00000 --ctmask 0xf00000\n",
+         false, NULL, 0},
 #define NAT(rule) "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " rule "\nCOMMIT\n*mangle\n"
         {"*mangle\n", NAT("-d 192.0.2.25/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false,
          "DNAT sends packets to 192.0.2.25 port 25 on to 10.1.1.1, and `servers` must name", 1},
@@ -324,6 +351,42 @@ static void iptables_edits(void **state)
         check(&t, &edits[i]);
         firewall_text_free(&t);
     }
+}
+
+/* The kernel's list, as somebody who may read it finds it. */
+static void listeners(void **state)
+{
+    static const struct {
+        char queues[160];
+        bool bypass;
+        const char *expected;
+    } lists[] = {
+        {"", false, "nobody listens on queue 0: no SMTP gets through until `rcptwall run` does"},
+        {"", true, "nobody listens on queue 0: SMTP passes unguarded until `rcptwall run` does"},
+        {"    1    217     0 2 65531     0     0        0  1\n", false, "nobody listens on queue 0"},
+        {"    0    217     0 2 65531     0     0        0  1\n", false, NULL},
+        {"    7    216     0 2 65531     0     0        0  1\n    0    217     0 2 65531     0     0        0  1\n", true,
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        char queues[sizeof(lists[i].queues)];
+        struct firewall_text t = {.nft = load("routed.json"), .queues = queues};
+        if (lists[i].bypass)
+            t.nft = edited(t.nft, "\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 0, \"flags\": \"bypass\"}", false);
+        config.on_failure = lists[i].bypass ? FAIL_OPEN : FAIL_CLOSED;
+        memcpy(queues, lists[i].queues, sizeof(queues));
+        check(&t, &(struct edit){"listeners", lists[i].queues, false, lists[i].expected, 1});
+        free(t.nft);
+    }
+    config.on_failure = FAIL_CLOSED;
+    struct firewall_text range = {.nft = edited(load("routed.json"), "\"queue\": {\"num\": 0}", "\"queue\": {\"num\": {\"range\": [0, 3]}}", false),
+                                  .queues = strdup("    0    217     0 2 65531     0     0        0  1\n    3    217     0 2 65531     0     0        0  1\n")};
+    config.queue_last = 3;
+    check(&range, &(struct edit){"listeners", "0:3", false, "nobody listens on queue 1: no SMTP", 1});
+    config.queue_last = 0;
+    firewall_text_free(&range);
 }
 
 /* A word of the configuration is another one than when the rules were loaded. */
@@ -474,7 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_sets),           cmocka_unit_test(nft_edits), cmocka_unit_test(iptables_edits),
         cmocka_unit_test(stale_configurations), cmocka_unit_test(stale_nft), cmocka_unit_test(stale_iptables),
-        cmocka_unit_test(broken_texts),
+        cmocka_unit_test(broken_texts),         cmocka_unit_test(listeners),
     };
 
     return cmocka_run_group_tests_name("firewall", tests, read_config, free_config);
