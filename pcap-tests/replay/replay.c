@@ -291,8 +291,10 @@ static bool start(struct replay *r)
             return false;
     }
     r->table = r->options.json ? NULL : table_new(r->options.rows);
-    if ((r->options.json || r->table) && summary_start(&r->summary) && make_jobs(r))
+    if ((r->options.json || r->table) && summary_start(&r->summary) && make_jobs(r)) {
+        r->summary.servers_named = r->options.config.policy->server_count > 0;
         return true;
+    }
     replay_complain("out of memory");
     return false;
 }

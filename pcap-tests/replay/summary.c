@@ -192,8 +192,9 @@ static void unknown_text(const struct summary *s, char *out, size_t room)
                  " without an answer in the capture (as when the gateway ended the session).",
                  s->tried, summary_plural(s->tried), s->refused, s->tried - s->refused);
     else if (s->sessions == 0)
-        snprintf(out, room, "Can't tell: no SMTP session found in %" PRIu64 " packet%s (--port any looks on all ports).",
-                 s->packets, summary_plural(s->packets));
+        snprintf(out, room, "Can't tell: no SMTP session %sfound in %" PRIu64 " packet%s (%s--port any looks on all ports).",
+                 s->servers_named ? "of that server " : "", s->packets, summary_plural(s->packets),
+                 s->servers_named ? "without --server, every server's are looked at; " : "");
     else
         unseen_text(s, out, room);
 }

@@ -33,6 +33,7 @@ struct summary {
     uint64_t unjudged;                 /* connections and segments for which there was no room */
     uint64_t broken;                   /* captures that could not be read, or not to their end */
     uint64_t alerts[REASON_COUNT];
+    bool servers_named;                /* only sessions of these were looked at */
     struct tally *clients, *domains;
 };
 

@@ -148,6 +148,8 @@ static void test_answer_nothing_there(void **state)
     (void)state;
     assert_true(summary_start(&s));
     assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: no SMTP session found in 0 packets (--port any");
+    s.servers_named = true;
+    assert_answer(&s, ANSWER_UNKNOWN, "Can't tell: no SMTP session of that server found in 0 packets (without --server, every");
     summary_event(&s, session(0, 3));
     assert_answer(&s, ANSWER_NONE, "No: nobody tried, in 1 session that could all be read.");
     summary_stop(&s);
