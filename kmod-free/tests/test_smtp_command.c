@@ -20,90 +20,91 @@ static bool inside(struct bytes part, struct bytes whole)
     return part.len == 0 || (part.at >= whole.at && part.at + part.len <= whole.at + whole.len);
 }
 
+static const struct {
+    const char *line;
+    size_t len;
+    enum smtp_verb verb;
+    bool formed, stands_out;
+    const char *argument; /* NULL: doesn't matter */
+} verbs[] = {
+    {TEXT(""), SMTP_VERB_NONE, false, false, ""},
+    {TEXT(" \t\r"), SMTP_VERB_NONE, false, false, ""},
+    {TEXT("EHLO a.b"), SMTP_VERB_HELO, true, false, "a.b"},
+    {TEXT("ehlo\ta.b "), SMTP_VERB_HELO, true, false, "a.b"},
+    {TEXT("HELO"), SMTP_VERB_HELO, false, false, ""},
+    {TEXT(" HELO x"), SMTP_VERB_HELO, false, false, "x"},
+    {TEXT("LHLO x"), SMTP_VERB_LHLO, true, false, "x"},
+    {TEXT("EHL"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("MAIL FROM:<a@b> SIZE=1"), SMTP_VERB_MAIL, true, true, "<a@b> SIZE=1"},
+    {TEXT("mail from : a@b"), SMTP_VERB_MAIL, true, true, " a@b"},
+    {TEXT("MAIL FROM:<>"), SMTP_VERB_MAIL, true, true, "<>"},
+    {TEXT("MAILFROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
+    {TEXT("MAIL TO:<a>"), SMTP_VERB_MAIL, false, false, " TO:<a>"},
+    {TEXT("Mail from: Bob"), SMTP_VERB_MAIL, true, false, " Bob"},
+    {TEXT("Mail me"), SMTP_VERB_MAIL, false, false, " me"},
+    {TEXT("SEND FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
+    {TEXT("SOML FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
+    {TEXT("SAML FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
+    {TEXT("SEND me money"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("SENDER FROM:<a>"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("RCPT TO:<a@b>"), SMTP_VERB_RCPT, true, true, "<a@b>"},
+    {TEXT("rcpt to:a"), SMTP_VERB_RCPT, true, true, "a"},
+    {TEXT(" \r\x0b\0RCPT\tTO\t:\t<a>"), SMTP_VERB_RCPT, true, true, "\t<a>"},
+    {TEXT("\x01RCPT TO:<a>"), SMTP_VERB_RCPT, true, true, "<a>"},
+    {TEXT("\x1f\x08\x7fRCPT TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("\x1f\x08MAIL FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
+    {TEXT("RCPTTO:<a>"), SMTP_VERB_RCPT, true, true, "<a>"},
+    {TEXT("RCPT TO::<a>"), SMTP_VERB_RCPT, true, true, ":<a>"},
+    {TEXT("RCPT TO TO:<a>"), SMTP_VERB_RCPT, false, true, " TO TO:<a>"},
+    {TEXT("RCPT CC:<a>"), SMTP_VERB_RCPT, false, true, " CC:<a>"},
+    {TEXT("RCPT-TO:<a>"), SMTP_VERB_RCPT, false, true, "-TO:<a>"},
+    {TEXT("RCPT TO:"), SMTP_VERB_RCPT, true, false, ""},
+    {TEXT("RCPT TO"), SMTP_VERB_RCPT, false, false, " TO"},
+    {TEXT("RCPT"), SMTP_VERB_RCPT, false, false, ""},
+    {TEXT("RCPTabcd="), SMTP_VERB_RCPT, false, false, "abcd="},
+    {TEXT("rcptwall: x a@b"), SMTP_VERB_RCPT, false, false, NULL},
+    {TEXT("RCP TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("DATA"), SMTP_VERB_DATA, true, false, ""},
+    {TEXT("data "), SMTP_VERB_DATA, true, false, NULL},
+    {TEXT("DATA x"), SMTP_VERB_DATA, false, false, NULL},
+    {TEXT("DATABASE"), SMTP_VERB_DATA, false, false, NULL},
+    {TEXT("BDAT 5 LAST"), SMTP_VERB_BDAT, true, false, " 5 LAST"},
+    {TEXT(" BDAT 5"), SMTP_VERB_BDAT, false, false, NULL},
+    {TEXT("BDAT"), SMTP_VERB_BDAT, false, false, NULL},
+    {TEXT("RSET"), SMTP_VERB_PLAIN, true, false, NULL},
+    {TEXT("RSETX"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("NOOP x"), SMTP_VERB_PLAIN, false, false, NULL},
+    {TEXT("NOOP\0RCPT TO:<a>"), SMTP_VERB_PLAIN, false, false, NULL},
+    {TEXT("QUIT"), SMTP_VERB_QUIT, true, false, NULL},
+    {TEXT("QUITX"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("STARTTLS"), SMTP_VERB_STARTTLS, true, false, NULL},
+    {TEXT("STARTTLS x"), SMTP_VERB_STARTTLS, false, false, NULL},
+    {TEXT("X-ANONYMOUSTLS"), SMTP_VERB_STARTTLS, true, false, NULL},
+    {TEXT("AUTH LOGIN"), SMTP_VERB_AUTH, true, false, NULL},
+    {TEXT("AUTH=LOGIN"), SMTP_VERB_AUTH, false, false, NULL},
+    {TEXT("X-EXPS NTLM"), SMTP_VERB_AUTH, true, false, NULL},
+    {TEXT("XAUTH x"), SMTP_VERB_AUTH, true, false, NULL},
+    {TEXT("XEXCH50 5 2"), SMTP_VERB_XEXCH50, true, false, NULL},
+    {TEXT("XCLIENT x"), SMTP_VERB_OTHER, false, false, NULL},
+    {TEXT("TURN"), SMTP_VERB_TURN, true, false, NULL},
+    {TEXT("ATRN a.b"), SMTP_VERB_TURN, true, false, NULL},
+    {TEXT("\xff\xf1RCPT TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
+};
+
 static void test_verbs(void **state)
 {
-    static const struct {
-        const char *line;
-        size_t len;
-        enum smtp_verb verb;
-        bool formed, stands_out;
-        const char *argument; /* NULL: doesn't matter */
-    } rows[] = {
-        {TEXT(""), SMTP_VERB_NONE, false, false, ""},
-        {TEXT(" \t\r"), SMTP_VERB_NONE, false, false, ""},
-        {TEXT("EHLO a.b"), SMTP_VERB_HELO, true, false, "a.b"},
-        {TEXT("ehlo\ta.b "), SMTP_VERB_HELO, true, false, "a.b"},
-        {TEXT("HELO"), SMTP_VERB_HELO, false, false, ""},
-        {TEXT(" HELO x"), SMTP_VERB_HELO, false, false, "x"},
-        {TEXT("LHLO x"), SMTP_VERB_LHLO, true, false, "x"},
-        {TEXT("EHL"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("MAIL FROM:<a@b> SIZE=1"), SMTP_VERB_MAIL, true, true, "<a@b> SIZE=1"},
-        {TEXT("mail from : a@b"), SMTP_VERB_MAIL, true, true, " a@b"},
-        {TEXT("MAIL FROM:<>"), SMTP_VERB_MAIL, true, true, "<>"},
-        {TEXT("MAILFROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
-        {TEXT("MAIL TO:<a>"), SMTP_VERB_MAIL, false, false, " TO:<a>"},
-        {TEXT("Mail from: Bob"), SMTP_VERB_MAIL, true, false, " Bob"},
-        {TEXT("Mail me"), SMTP_VERB_MAIL, false, false, " me"},
-        {TEXT("SEND FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
-        {TEXT("SOML FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
-        {TEXT("SAML FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
-        {TEXT("SEND me money"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("SENDER FROM:<a>"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("RCPT TO:<a@b>"), SMTP_VERB_RCPT, true, true, "<a@b>"},
-        {TEXT("rcpt to:a"), SMTP_VERB_RCPT, true, true, "a"},
-        {TEXT(" \r\x0b\0RCPT\tTO\t:\t<a>"), SMTP_VERB_RCPT, true, true, "\t<a>"},
-        {TEXT("\x01RCPT TO:<a>"), SMTP_VERB_RCPT, true, true, "<a>"},
-        {TEXT("\x1f\x08\x7fRCPT TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("\x1f\x08MAIL FROM:<a>"), SMTP_VERB_MAIL, true, true, "<a>"},
-        {TEXT("RCPTTO:<a>"), SMTP_VERB_RCPT, true, true, "<a>"},
-        {TEXT("RCPT TO::<a>"), SMTP_VERB_RCPT, true, true, ":<a>"},
-        {TEXT("RCPT TO TO:<a>"), SMTP_VERB_RCPT, false, true, " TO TO:<a>"},
-        {TEXT("RCPT CC:<a>"), SMTP_VERB_RCPT, false, true, " CC:<a>"},
-        {TEXT("RCPT-TO:<a>"), SMTP_VERB_RCPT, false, true, "-TO:<a>"},
-        {TEXT("RCPT TO:"), SMTP_VERB_RCPT, true, false, ""},
-        {TEXT("RCPT TO"), SMTP_VERB_RCPT, false, false, " TO"},
-        {TEXT("RCPT"), SMTP_VERB_RCPT, false, false, ""},
-        {TEXT("RCPTabcd="), SMTP_VERB_RCPT, false, false, "abcd="},
-        {TEXT("rcptwall: x a@b"), SMTP_VERB_RCPT, false, false, NULL},
-        {TEXT("RCP TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("DATA"), SMTP_VERB_DATA, true, false, ""},
-        {TEXT("data "), SMTP_VERB_DATA, true, false, NULL},
-        {TEXT("DATA x"), SMTP_VERB_DATA, false, false, NULL},
-        {TEXT("DATABASE"), SMTP_VERB_DATA, false, false, NULL},
-        {TEXT("BDAT 5 LAST"), SMTP_VERB_BDAT, true, false, " 5 LAST"},
-        {TEXT(" BDAT 5"), SMTP_VERB_BDAT, false, false, NULL},
-        {TEXT("BDAT"), SMTP_VERB_BDAT, false, false, NULL},
-        {TEXT("RSET"), SMTP_VERB_PLAIN, true, false, NULL},
-        {TEXT("RSETX"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("NOOP x"), SMTP_VERB_PLAIN, false, false, NULL},
-        {TEXT("NOOP\0RCPT TO:<a>"), SMTP_VERB_PLAIN, false, false, NULL},
-        {TEXT("QUIT"), SMTP_VERB_QUIT, true, false, NULL},
-        {TEXT("QUITX"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("STARTTLS"), SMTP_VERB_STARTTLS, true, false, NULL},
-        {TEXT("STARTTLS x"), SMTP_VERB_STARTTLS, false, false, NULL},
-        {TEXT("X-ANONYMOUSTLS"), SMTP_VERB_STARTTLS, true, false, NULL},
-        {TEXT("AUTH LOGIN"), SMTP_VERB_AUTH, true, false, NULL},
-        {TEXT("AUTH=LOGIN"), SMTP_VERB_AUTH, false, false, NULL},
-        {TEXT("X-EXPS NTLM"), SMTP_VERB_AUTH, true, false, NULL},
-        {TEXT("XAUTH x"), SMTP_VERB_AUTH, true, false, NULL},
-        {TEXT("XEXCH50 5 2"), SMTP_VERB_XEXCH50, true, false, NULL},
-        {TEXT("XCLIENT x"), SMTP_VERB_OTHER, false, false, NULL},
-        {TEXT("TURN"), SMTP_VERB_TURN, true, false, NULL},
-        {TEXT("ATRN a.b"), SMTP_VERB_TURN, true, false, NULL},
-        {TEXT("\xff\xf1RCPT TO:<a>"), SMTP_VERB_OTHER, false, false, NULL},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct bytes line = guard_copy(bytes_of(rows[i].line, rows[i].len));
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        struct bytes line = guard_copy(bytes_of(verbs[i].line, verbs[i].len));
         struct smtp_command c;
         smtp_command_read(line, &c);
-        if (c.verb != rows[i].verb || c.formed != rows[i].formed || smtp_command_stands_out(&c) != rows[i].stands_out)
-            fail_msg("%s: verb %d formed %d", rows[i].line, c.verb, c.formed);
-        if (rows[i].argument != NULL && !bytes_equal(c.argument, bytes_str(rows[i].argument)))
-            fail_msg("%s: argument %.*s", rows[i].line, (int)c.argument.len, (const char *)c.argument.at);
+        if (c.verb != verbs[i].verb || c.formed != verbs[i].formed || smtp_command_stands_out(&c) != verbs[i].stands_out)
+            fail_msg("%s: verb %d formed %d", verbs[i].line, c.verb, c.formed);
+        if (verbs[i].argument != NULL && !bytes_equal(c.argument, bytes_str(verbs[i].argument)))
+            fail_msg("%s: argument %.*s", verbs[i].line, (int)c.argument.len, (const char *)c.argument.at);
         guard_free(line);
-        for (size_t n = 0; n < rows[i].len; n++) {
-            struct bytes part = guard_copy(bytes_of(rows[i].line, n));
+        for (size_t n = 0; n < verbs[i].len; n++) {
+            struct bytes part = guard_copy(bytes_of(verbs[i].line, n));
             smtp_command_read(part, &c);
             assert_true(inside(c.argument, part));
             if (smtp_command_stands_out(&c) || !smtp_address_open(&c))

@@ -185,170 +185,172 @@ static void whole_sets(void **state)
 #define TAG_2(mark) "{\"|\": [{\"&\": [" mark ", 4279238655]}, 2097152]}"
 #define FLOW "{\"flow\": {\"op\": \"add\", \"flowtable\": \"@f\"}}"
 
+static const struct edit of_nft[] = {
+    {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 1}", false, "packets go to queue 1 to 1", 1},
+    {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 0, \"flags\": \"bypass\"}", false, "has bypass", 1},
+    {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": {\"range\": [0, 3]}, \"flags\": [\"fanout\"]}", false,
+     "fanout", 1},
+    {"\"queue\": {\"num\": 0}", "\"counter\": null", false, "no rule sends packets of", 4},
+    /* one family, one direction, one hook */
+    {"\"right\": \"2001:db8::25\"", "\"right\": \"2001:db8::26\"", true, "no rule sends packets of 2001:db8::25", 2},
+    {"\"right\": \"192.0.2.25\"", "\"right\": {\"set\": [\"192.0.2.7\", \"192.0.2.25\"]}", true, NULL, 0},
+    {"\"chain\": \"guard_output\"", "\"chain\": \"judge\"", true, "one direction is missing: packets from", 2},
+    {"\"chain\": \"guard\"", "\"chain\": \"nowhere\"", true, "no rule sends packets of", 2},
+    {"\"chain\": \"tagging_input\"", "\"chain\": \"nowhere\"", true, "no tag is set for packets to", 2},
+    /* nothing acts on what the daemon says */
+    {"33554432]}, \"right\": 33554432", "1]}, \"right\": 1", true, "no rule acts on the daemon's verdicts", 1},
+    {"\"reject\": {\"type\": \"tcp reset\"}", "\"drop\": null", true,
+     "of a session that is over are dropped and not answered with a RST", 8},
+    {"{\"goto\": {\"target\": \"condemned\"}}", "{\"accept\": null}", true, "of a session that is over pass", 8},
+    {"{\"goto\": {\"target\": \"condemned\"}}", "{\"goto\": {\"target\": \"judge\"}}", true,
+     "of a session that is over come to the queue again", 8},
+    /* a way past the queue in our own chain */
+    {HEAD, RULE(GUARD, "{\"accept\": null}") HEAD, false, "no rule sends packets of", 2},
+    /* nobody remembers anything */
+    {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "25") "{\"notrack\": null}") HEAD, false,
+     "these connections aren't tracked, so that neither tags nor verdicts are kept: table inet mine", 1},
+    {HEAD,
+     MINE_CHAIN("prerouting", "-300")
+         MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, {\"notrack\": null}") HEAD,
+     false, "may not be tracked", 1},
+    {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "80") "{\"notrack\": null}") HEAD, false, NULL, 0},
+    /* the fast path */
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(FLOW) HEAD, false, "takes these connections past all rules", 1},
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(ESTABLISHED FLOW) HEAD, false, "takes these connections past", 1},
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("==", "443") FLOW) HEAD, false, NULL, 0},
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, " FLOW) HEAD,
+     false, "may take these connections past all rules", 1},
+    /* marks */
+    {HEAD,
+     MINE_CHAIN("prerouting", "-150")
+         MINE_RULE("{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+     false, "marks collide: this rule changes bits 0x07000000 of the connection's mark: table inet mine", 1},
+    {HEAD,
+     MINE_CHAIN("prerouting", "-150") MINE_RULE(
+         "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
+         "\"mark\"}}, 4279238655]}, 2097152]}}}") HEAD,
+     false, NULL, 0}, /* a tag: 0xff0fffff, 0x00200000 */
+    {HEAD,
+     MINE_CHAIN("prerouting", "-150") MINE_RULE(
+         "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
+         "\"mark\"}}, 4279238655]}, 4194304]}}}") HEAD,
+     false, "get the tag 4, which the configuration doesn't have", 6},
+    {HEAD,
+     MINE_CHAIN("prerouting", "-150")
+         MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+     false, NULL, 0}, /* our bits of it are cleared later */
+    {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK))) HEAD, false,
+     "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
+    {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "25") SET(META_MARK, "3145728")) HEAD, false,
+     "this rule puts the tag 3 into the packet's mark", 1},
+    {HEAD,
+     MINE_CHAIN("prerouting", "-150")
+         MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK)) ", " SET(CT_MARK, TAG_2(CT_MARK))) HEAD,
+     false, NULL, 0}, /* in both */
+    {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "443") SET(META_MARK, TAG_2(META_MARK))) HEAD,
+     false, NULL, 0},
+    {HEAD,
+     MINE_CHAIN("postrouting", "0")
+         MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+     false, "changes bits 0x07f00000 of the packet's mark", 1},
+    {HEAD,
+     MINE_CHAIN("forward", "0")
+         MINE_RULE(PORT("==", "443") "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
+     false, NULL, 0},
+    {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"family\": \"ip\", \"addr\": \"10.1.1.1\"}}") HEAD,
+     false, "on to 10.1.1.1, and `servers` must name", 1},
+    {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": \"192.0.2.25\", \"port\": 25}}") HEAD,
+     false, NULL, 0},
+    {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": {\"map\": {}}}}") HEAD, false, NULL, 0},
+    /* another chain's accept lets nothing pass us; a drop refuses more than we would */
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"accept\": null}") HEAD, false, NULL, 0},
+    {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("!=", "443") "{\"drop\": null}") HEAD, false, NULL, 0},
+};
+
 static void nft_edits(void **state)
 {
-    static const struct edit edits[] = {
-        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 1}", false, "packets go to queue 1 to 1", 1},
-        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": 0, \"flags\": \"bypass\"}", false, "has bypass", 1},
-        {"\"queue\": {\"num\": 0}", "\"queue\": {\"num\": {\"range\": [0, 3]}, \"flags\": [\"fanout\"]}", false,
-         "fanout", 1},
-        {"\"queue\": {\"num\": 0}", "\"counter\": null", false, "no rule sends packets of", 4},
-        /* one family, one direction, one hook */
-        {"\"right\": \"2001:db8::25\"", "\"right\": \"2001:db8::26\"", true, "no rule sends packets of 2001:db8::25", 2},
-        {"\"right\": \"192.0.2.25\"", "\"right\": {\"set\": [\"192.0.2.7\", \"192.0.2.25\"]}", true, NULL, 0},
-        {"\"chain\": \"guard_output\"", "\"chain\": \"judge\"", true, "one direction is missing: packets from", 2},
-        {"\"chain\": \"guard\"", "\"chain\": \"nowhere\"", true, "no rule sends packets of", 2},
-        {"\"chain\": \"tagging_input\"", "\"chain\": \"nowhere\"", true, "no tag is set for packets to", 2},
-        /* nothing acts on what the daemon says */
-        {"33554432]}, \"right\": 33554432", "1]}, \"right\": 1", true, "no rule acts on the daemon's verdicts", 1},
-        {"\"reject\": {\"type\": \"tcp reset\"}", "\"drop\": null", true,
-         "of a session that is over are dropped and not answered with a RST", 8},
-        {"{\"goto\": {\"target\": \"condemned\"}}", "{\"accept\": null}", true, "of a session that is over pass", 8},
-        {"{\"goto\": {\"target\": \"condemned\"}}", "{\"goto\": {\"target\": \"judge\"}}", true,
-         "of a session that is over come to the queue again", 8},
-        /* a way past the queue in our own chain */
-        {HEAD, RULE(GUARD, "{\"accept\": null}") HEAD, false, "no rule sends packets of", 2},
-        /* nobody remembers anything */
-        {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "25") "{\"notrack\": null}") HEAD, false,
-         "these connections aren't tracked, so that neither tags nor verdicts are kept: table inet mine", 1},
-        {HEAD,
-         MINE_CHAIN("prerouting", "-300")
-             MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, {\"notrack\": null}") HEAD,
-         false, "may not be tracked", 1},
-        {HEAD, MINE_CHAIN("prerouting", "-300") MINE_RULE(PORT("==", "80") "{\"notrack\": null}") HEAD, false, NULL, 0},
-        /* the fast path */
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(FLOW) HEAD, false, "takes these connections past all rules", 1},
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(ESTABLISHED FLOW) HEAD, false, "takes these connections past", 1},
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("==", "443") FLOW) HEAD, false, NULL, 0},
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"limit\": {\"rate\": 1, \"per\": \"second\"}}, " FLOW) HEAD,
-         false, "may take these connections past all rules", 1},
-        /* marks */
-        {HEAD,
-         MINE_CHAIN("prerouting", "-150")
-             MINE_RULE("{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
-         false, "marks collide: this rule changes bits 0x07000000 of the connection's mark: table inet mine", 1},
-        {HEAD,
-         MINE_CHAIN("prerouting", "-150") MINE_RULE(
-             "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
-             "\"mark\"}}, 4279238655]}, 2097152]}}}") HEAD,
-         false, NULL, 0}, /* a tag: 0xff0fffff, 0x00200000 */
-        {HEAD,
-         MINE_CHAIN("prerouting", "-150") MINE_RULE(
-             "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": {\"|\": [{\"&\": [{\"ct\": {\"key\": "
-             "\"mark\"}}, 4279238655]}, 4194304]}}}") HEAD,
-         false, "get the tag 4, which the configuration doesn't have", 6},
-        {HEAD,
-         MINE_CHAIN("prerouting", "-150")
-             MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
-         false, NULL, 0}, /* our bits of it are cleared later */
-        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK))) HEAD, false,
-         "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
-        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "25") SET(META_MARK, "3145728")) HEAD, false,
-         "this rule puts the tag 3 into the packet's mark", 1},
-        {HEAD,
-         MINE_CHAIN("prerouting", "-150")
-             MINE_RULE(FROM_INSIDE SET(META_MARK, TAG_2(META_MARK)) ", " SET(CT_MARK, TAG_2(CT_MARK))) HEAD,
-         false, NULL, 0}, /* in both */
-        {HEAD, MINE_CHAIN("prerouting", "-150") MINE_RULE(PORT("==", "443") SET(META_MARK, TAG_2(META_MARK))) HEAD,
-         false, NULL, 0},
-        {HEAD,
-         MINE_CHAIN("postrouting", "0")
-             MINE_RULE("{\"mangle\": {\"key\": {\"meta\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
-         false, "changes bits 0x07f00000 of the packet's mark", 1},
-        {HEAD,
-         MINE_CHAIN("forward", "0")
-             MINE_RULE(PORT("==", "443") "{\"mangle\": {\"key\": {\"ct\": {\"key\": \"mark\"}}, \"value\": 1}}") HEAD,
-         false, NULL, 0},
-        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"family\": \"ip\", \"addr\": \"10.1.1.1\"}}") HEAD,
-         false, "on to 10.1.1.1, and `servers` must name", 1},
-        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": \"192.0.2.25\", \"port\": 25}}") HEAD,
-         false, NULL, 0},
-        {HEAD, MINE_CHAIN("prerouting", "-100") MINE_RULE(PORT("==", "25") "{\"dnat\": {\"addr\": {\"map\": {}}}}") HEAD, false, NULL, 0},
-        /* another chain's accept lets nothing pass us; a drop refuses more than we would */
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE("{\"accept\": null}") HEAD, false, NULL, 0},
-        {HEAD, MINE_CHAIN("forward", "0") MINE_RULE(PORT("!=", "443") "{\"drop\": null}") HEAD, false, NULL, 0},
-    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
-        struct firewall_text t = {.nft = edited(load("routed.json"), edits[i].from, edits[i].to, edits[i].all)};
-        check(&t, &edits[i]);
+    for (size_t i = 0; i < sizeof(of_nft) / sizeof(of_nft[0]); i++) {
+        struct firewall_text t = {.nft = edited(load("routed.json"), of_nft[i].from, of_nft[i].to, of_nft[i].all)};
+        check(&t, &of_nft[i]);
         firewall_text_free(&t);
     }
 }
 
 #define FORWARD "-A FORWARD -j RCPTWALL-QUEUE\n"
 
+static const struct edit of_iptables[] = {
+    {"--queue-num 0", "--queue-num 7", true, "packets go to queue 7 to 7", 1},
+    {"--queue-num 0", "--queue-balance 0:3 --queue-cpu-fanout", true, "fanout", 1},
+    {"--queue-num 0", "--queue-num 0 --queue-bypass", true, "has bypass", 1},
+    {FORWARD, "", false, "no rule sends packets of 192.0.2.25 port 25 to the queue (hook forward)", 1},
+    {FORWARD, "-A FORWARD -j ACCEPT\n" FORWARD, false, "a rule in front of the queue lets packets", 2},
+    {FORWARD, "-A FORWARD -i eth1 -j ACCEPT\n" FORWARD, false, "a rule in front of the queue may let packets", 2},
+    {FORWARD, "-A FORWARD -p tcp -m tcp --dport 25 -j RETURN\n" FORWARD, false, "lets packets to", 1},
+    {FORWARD, "-A FORWARD -s 203.0.113.0/24 -p tcp -m multiport --dports 20:30 -j ACCEPT\n" FORWARD, false,
+     "lets packets to", 1},
+    {FORWARD, "-A FORWARD -s 198.51.100.0/24 -j ACCEPT\n" FORWARD, false, "may let packets to", 1},
+    {FORWARD, "-A FORWARD -p tcp -m tcp ! --dport 1:1023 -j ACCEPT\n" FORWARD, false, "lets packets from", 1},
+    {FORWARD, "-A FORWARD -p udp -j ACCEPT\n-A FORWARD -i lo -j ACCEPT\n" FORWARD, false, NULL, 0},
+    {FORWARD, "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n" FORWARD, false, "lets packets",
+     2},
+    {FORWARD, "-A FORWARD -m comment --comment \"a -j ACCEPT\" -j RCPTWALL-QUEUE\n", false, NULL, 0},
+    {"-A RCPTWALL-QUEUE -s 192.0.2.25", "-A RCPTWALL-QUEUE -s 192.0.2.26", false,
+     "one direction is missing: packets from", 1},
+    {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xffffffff\n", false,
+     "changes bits 0x07000000 of the connection's mark: iptables mangle: -A MINE", 1},
+    {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xff\n", false, NULL, 0},
+    {"*mangle\n",
+     "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n", false,
+     "changes bits 0x07f00000 of the packet's mark", 1},
+    {"-A FORWARD -j RCPTWALL-CONDEMNED\n", "", false,
+     "of a session that is over are dropped and not answered with a RST (hook forward)", 2},
+    {"-A FORWARD -j RCPTWALL-CONDEMNED\n",
+     "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -j RCPTWALL-CONDEMNED\n", false,
+     "(hook forward), because of a rule in front: iptables filter: -A FORWARD -m conntrack", 2},
+    {"*mangle\n",
+     "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 25 -j CT --notrack\nCOMMIT\n*mangle\n",
+     false, "these connections aren't tracked, so that neither tags nor verdicts are kept: iptables raw", 1},
+    {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i eth1 -j NOTRACK\nCOMMIT\n*mangle\n", false,
+     "may not be tracked", 1},
+    {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
+     0},
+    {"-A FORWARD -j RCPTWALL-TAG\n", "", false, "no tag is set for packets", 2},
+#define PASS "-A POSTROUTING -j RCPTWALL-PASS\n"
+    {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n", false,
+     "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
+    {PASS, PASS "-A PREROUTING -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x200000/0xf00000\n", false, NULL, 0},
+    {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x1/0xffffffff\n", false, NULL, 0},
+    {PASS,
+     PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n"
+          "-A PREROUTING -j CONNMARK --save-mark --nfmask 0xf00000 --ctmask 0xf00000\n",
+     false, NULL, 0},
+#define NAT(rule) "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " rule "\nCOMMIT\n*mangle\n"
+    {"*mangle\n", NAT("-d 192.0.2.25/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false,
+     "DNAT sends packets to 192.0.2.25 port 25 on to 10.1.1.1, and `servers` must name", 1},
+    {"*mangle\n", NAT("-i eth0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1:2525"), false,
+     "port 25 on to 10.1.1.1, and", 1},
+    {"*mangle\n", NAT("-d 198.51.100.1/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
+    {"*mangle\n", NAT("-p tcp -m tcp --dport 25 -j DNAT --to-destination 192.0.2.25:25"), false, NULL, 0},
+    {"*mangle\n", NAT("-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
+    {"*mangle\n", NAT("-p tcp -j DNAT --to-destination 10.1.1.1-10.1.1.9"), false, NULL, 0},
+    {FORWARD, FORWARD "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD\n", false, NULL,
+     0}, /* behind */
+    {FORWARD, "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD --hw\n" FORWARD, false,
+     "takes these connections past all rules: iptables security: -A FORWARD", 1},
+    {FORWARD, "-A FORWARD -p udp -j FLOWOFFLOAD\n" FORWARD, false, NULL, 0},
+    {"COMMIT", "rubbish", false, "what iptables-save prints can't be read", 1},
+};
+
 static void iptables_edits(void **state)
 {
-    static const struct edit edits[] = {
-        {"--queue-num 0", "--queue-num 7", true, "packets go to queue 7 to 7", 1},
-        {"--queue-num 0", "--queue-balance 0:3 --queue-cpu-fanout", true, "fanout", 1},
-        {"--queue-num 0", "--queue-num 0 --queue-bypass", true, "has bypass", 1},
-        {FORWARD, "", false, "no rule sends packets of 192.0.2.25 port 25 to the queue (hook forward)", 1},
-        {FORWARD, "-A FORWARD -j ACCEPT\n" FORWARD, false, "a rule in front of the queue lets packets", 2},
-        {FORWARD, "-A FORWARD -i eth1 -j ACCEPT\n" FORWARD, false, "a rule in front of the queue may let packets", 2},
-        {FORWARD, "-A FORWARD -p tcp -m tcp --dport 25 -j RETURN\n" FORWARD, false, "lets packets to", 1},
-        {FORWARD, "-A FORWARD -s 203.0.113.0/24 -p tcp -m multiport --dports 20:30 -j ACCEPT\n" FORWARD, false,
-         "lets packets to", 1},
-        {FORWARD, "-A FORWARD -s 198.51.100.0/24 -j ACCEPT\n" FORWARD, false, "may let packets to", 1},
-        {FORWARD, "-A FORWARD -p tcp -m tcp ! --dport 1:1023 -j ACCEPT\n" FORWARD, false, "lets packets from", 1},
-        {FORWARD, "-A FORWARD -p udp -j ACCEPT\n-A FORWARD -i lo -j ACCEPT\n" FORWARD, false, NULL, 0},
-        {FORWARD, "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n" FORWARD, false, "lets packets",
-         2},
-        {FORWARD, "-A FORWARD -m comment --comment \"a -j ACCEPT\" -j RCPTWALL-QUEUE\n", false, NULL, 0},
-        {"-A RCPTWALL-QUEUE -s 192.0.2.25", "-A RCPTWALL-QUEUE -s 192.0.2.26", false,
-         "one direction is missing: packets from", 1},
-        {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xffffffff\n", false,
-         "changes bits 0x07000000 of the connection's mark: iptables mangle: -A MINE", 1},
-        {"*mangle\n", "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --set-xmark 0x1/0xff\n", false, NULL, 0},
-        {"*mangle\n",
-         "*mangle\n:MINE - [0:0]\n-A MINE -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff\n", false,
-         "changes bits 0x07f00000 of the packet's mark", 1},
-        {"-A FORWARD -j RCPTWALL-CONDEMNED\n", "", false,
-         "of a session that is over are dropped and not answered with a RST (hook forward)", 2},
-        {"-A FORWARD -j RCPTWALL-CONDEMNED\n",
-         "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -j RCPTWALL-CONDEMNED\n", false,
-         "(hook forward), because of a rule in front: iptables filter: -A FORWARD -m conntrack", 2},
-        {"*mangle\n",
-         "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 25 -j CT --notrack\nCOMMIT\n*mangle\n",
-         false, "these connections aren't tracked, so that neither tags nor verdicts are kept: iptables raw", 1},
-        {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i eth1 -j NOTRACK\nCOMMIT\n*mangle\n", false,
-         "may not be tracked", 1},
-        {"*mangle\n", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j CT --zone 5\nCOMMIT\n*mangle\n", false, NULL,
-         0},
-        {"-A FORWARD -j RCPTWALL-TAG\n", "", false, "no tag is set for packets", 2},
-#define PASS "-A POSTROUTING -j RCPTWALL-PASS\n"
-        {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n", false,
-         "this rule puts the tag 2 into the packet's mark, where nobody looks for it", 1},
-        {PASS, PASS "-A PREROUTING -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x200000/0xf00000\n", false, NULL, 0},
-        {PASS, PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x1/0xffffffff\n", false, NULL, 0},
-        {PASS,
-         PASS "-A PREROUTING -i tun0 -j MARK --set-xmark 0x200000/0xf00000\n"
-              "-A PREROUTING -j CONNMARK --save-mark --nfmask 0xf00000 --ctmask 0xf00000\n",
-         false, NULL, 0},
-#define NAT(rule) "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " rule "\nCOMMIT\n*mangle\n"
-        {"*mangle\n", NAT("-d 192.0.2.25/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false,
-         "DNAT sends packets to 192.0.2.25 port 25 on to 10.1.1.1, and `servers` must name", 1},
-        {"*mangle\n", NAT("-i eth0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1:2525"), false,
-         "port 25 on to 10.1.1.1, and", 1},
-        {"*mangle\n", NAT("-d 198.51.100.1/32 -p tcp -m tcp --dport 25 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
-        {"*mangle\n", NAT("-p tcp -m tcp --dport 25 -j DNAT --to-destination 192.0.2.25:25"), false, NULL, 0},
-        {"*mangle\n", NAT("-p tcp -m tcp --dport 80 -j DNAT --to-destination 10.1.1.1"), false, NULL, 0},
-        {"*mangle\n", NAT("-p tcp -j DNAT --to-destination 10.1.1.1-10.1.1.9"), false, NULL, 0},
-        {FORWARD, FORWARD "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD\n", false, NULL,
-         0}, /* behind */
-        {FORWARD, "-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j FLOWOFFLOAD --hw\n" FORWARD, false,
-         "takes these connections past all rules: iptables security: -A FORWARD", 1},
-        {FORWARD, "-A FORWARD -p udp -j FLOWOFFLOAD\n" FORWARD, false, NULL, 0},
-        {"COMMIT", "rubbish", false, "what iptables-save prints can't be read", 1},
-    };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
-        struct firewall_text t = {.iptables = edited(load("iptables.save"), edits[i].from, edits[i].to, edits[i].all),
+    for (size_t i = 0; i < sizeof(of_iptables) / sizeof(of_iptables[0]); i++) {
+        struct firewall_text t = {.iptables = edited(load("iptables.save"), of_iptables[i].from, of_iptables[i].to, of_iptables[i].all),
                                   .ip6tables = load("ip6tables.save")};
-        check(&t, &edits[i]);
+        check(&t, &of_iptables[i]);
         firewall_text_free(&t);
     }
 }
