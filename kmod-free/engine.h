@@ -123,20 +123,19 @@ struct verdict {
     enum verdict_kind kind;
     enum role from;       /* who sent the frame (CLIP and RESET) */
     uint32_t keep;        /* CLIP; REWRITE: all of the payload */
-    bool single_path;     /* REWRITE: and no patches */
-    uint8_t patches;      /* REWRITE, CLIP: how many */
-    struct rewrite_patch patch[REWRITE_PATCHES_MAX];
     uint16_t sender_mss;  /* CLIP of a GSO frame: bytes of old sequence space to put in front must reach this */
     bool may_pad;         /* CLIP: the receiver acknowledged all that is before this payload, so that something else in
                              front of it is nothing to it. Else it may be what it still waits for */
-    struct reset_numbers onward, back; /* RESET */
+    bool single_path;     /* REWRITE: and no patches */
+    uint8_t patches;      /* REWRITE, CLIP: how many */
     bool tell_sender;     /* RESET: `back` is worth sending (once to each end of a session) */
-    struct endpoint client, server;    /* RESET */
-    enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
     bool over;            /* PASS: the client has said QUIT. From here on only its packets with payload, all SYNs, and the
                              server's FIN need to be fed, and no byte of the client's is let through (GUARD) */
     bool ban;             /* RESET, DROP: the client is to be banned. DROP: the packet may only carry the ban to the
                              firewall, disarmed (rewrite_reset with `onward`) */
+    struct rewrite_patch patch[REWRITE_PATCHES_MAX];
+    enum reason reason;   /* RESET, DROP: why; REASON_NONE for network reasons */
+    struct reset_numbers onward, back; /* RESET; back: as if from the packet's receiver */
     struct mono held_until; /* DROP: not 0 where it is dropped only because DNS blocklists have not answered for `flow` yet: until
                                then a front end may keep the packet back, and feed it again when engine_tell was called for the flow */
     uint32_t flow;          /* the same that was asked about */

@@ -305,6 +305,12 @@ static bool waits_for_gap(const struct engine *e, const struct session *s, enum 
     return !engine_guards(e) && !last && s->tcp.of[role_other(from)].has_beyond;
 }
 
+/* Has one of the two said something that wasn't read? Without that the dialogue stands where it stood. */
+static bool something_unread(const struct session *s)
+{
+    return stream_unread(&s->tcp.of[ROLE_CLIENT].stream) > 0 || stream_unread(&s->tcp.of[ROLE_SERVER].stream) > 0;
+}
+
 /*
  * While the client stands at a barrier, replies are read line by line: the reply that
  * opens the barrier may have the replies to what stands behind it in the same segment (D4).
@@ -315,16 +321,15 @@ static void pump(struct engine *e, uint32_t flow, bool last)
     bool moved = true;
     while (moved && !s->condemned && !s->opaque) {
         moved = !waits_for_gap(e, s, ROLE_SERVER, last) && pull(e, flow, ROLE_SERVER, last, s->client_waits);
-        if (!s->opaque && !waits_for_gap(e, s, ROLE_CLIENT, last))
-            moved |= pull(e, flow, ROLE_CLIENT, last, false);
+        if (s->opaque || waits_for_gap(e, s, ROLE_CLIENT, last))
+            continue;
+        moved |= pull(e, flow, ROLE_CLIENT, last, false);
+        if (moved && !something_unread(s)) {
+            s->client_waits = s->dnsbl_waits = false; /* for nothing: all that another round would do */
+            break;
+        }
     }
     forget(e, s);
-}
-
-/* Has one of the two said something that wasn't read? Without that the dialogue stands where it stood. */
-static bool something_unread(const struct session *s)
-{
-    return stream_unread(&s->tcp.of[ROLE_CLIENT].stream) > 0 || stream_unread(&s->tcp.of[ROLE_SERVER].stream) > 0;
 }
 
 void judge_pump(struct engine *e, uint32_t flow)

@@ -29,8 +29,6 @@ static void condemned(struct engine *e, uint32_t flow, enum role from, struct ve
         .kind = VERDICT_RESET,
         .from = from,
         .reason = (enum reason)s->reason,
-        .client = e->table.flows[flow].of[ROLE_CLIENT],
-        .server = e->table.flows[flow].of[ROLE_SERVER],
         .tell_sender = !s->sender_told[from],
         .ban = s->ban_due,
     };

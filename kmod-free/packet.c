@@ -14,6 +14,8 @@
  */
 #include "kmod-free/packet.h"
 
+#include <endian.h>
+
 /* Protocol numbers (IANA), as far as they lead to TCP. */
 enum {
     PROTO_HOP_BY_HOP = 0,
@@ -56,51 +58,82 @@ struct transport {
 
 /* Checksums */
 
-/* Two 8-byte words at once, which every 64-bit machine has registers for. */
-typedef uint64_t pair __attribute__((vector_size(16)));
-
-static pair pair_at(const uint8_t *at)
+static uint64_t word_at(const uint8_t *at)
 {
-    pair p;
+    uint64_t word;
 
-    memcpy(&p, at, sizeof p);
-    return p;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Ones' complement addition of 8 bytes at once (RFC 1071 2 (C)): what is carried is added in the end. */
+struct sum {
+    uint64_t low, carried;
+};
+
+static struct sum sum_word(struct sum s, uint64_t word)
+{
+    s.low += word;
+    s.carried += s.low < word;
+    return s;
+}
+
+/* b in the machine's own byte order, which RFC 1071 2 (B) allows. Only the last run added may have an odd length. */
+static struct sum sum_bytes(struct sum s, struct bytes b)
+{
+    const uint8_t *at = b.at;
+    struct sum other = {0}; /* so that one needn't wait for the other */
+    size_t left = b.len;
+    uint32_t four;
+    uint16_t two;
+
+    for (; left >= 32; left -= 32, at += 32) {
+        s = sum_word(s, word_at(at));
+        other = sum_word(other, word_at(at + 8));
+        s = sum_word(s, word_at(at + 16));
+        other = sum_word(other, word_at(at + 24));
+    }
+    if (left & 16) {
+        s = sum_word(s, word_at(at));
+        other = sum_word(other, word_at(at + 8));
+        at += 16;
+    }
+    if (left & 8) {
+        s = sum_word(s, word_at(at));
+        at += 8;
+    }
+    if (left & 4) {
+        memcpy(&four, at, sizeof four);
+        s = sum_word(s, four);
+        at += 4;
+    }
+    if (left & 2) {
+        memcpy(&two, at, sizeof two);
+        s = sum_word(s, two);
+        at += 2;
+    }
+    if (left & 1) {
+        two = 0;
+        memcpy(&two, at, 1);
+        s = sum_word(s, two);
+    }
+    s = sum_word(s, other.low);
+    s.carried += other.carried;
+    return s;
+}
+
+static uint16_t sum_fold(struct sum s)
+{
+    uint64_t sum = (s.low & UINT32_MAX) + (s.low >> 32) + s.carried;
+
+    sum = (sum & 0xffff) + (sum >> 16); /* at most 18 bits */
+    return csum_fold((uint32_t)sum);
 }
 
 uint32_t csum_add(uint32_t sum, struct bytes b)
 {
-    const uint8_t *at = b.at;
-    pair low = {0}, high = {0}; /* of 4-byte words: no length that we have makes these overflow */
-    uint64_t all;
-    uint8_t tail[16] = {0};
-    uint16_t half;
-    size_t left = b.len;
+    uint64_t all = (uint64_t)sum + be16toh(sum_fold(sum_bytes((struct sum){0}, b)));
 
-    /* In the machine's own byte order, which RFC 1071 2 (B) allows; swapped once at the end. */
-    for (; left >= 32; left -= 32, at += 32) {
-        pair one = pair_at(at), other = pair_at(at + 16);
-        low += (one & UINT32_MAX) + (other & UINT32_MAX);
-        high += (one >> 32) + (other >> 32);
-    }
-    if (left >= 16) {
-        pair one = pair_at(at);
-        low += one & UINT32_MAX;
-        high += one >> 32;
-        left -= 16;
-        at += 16;
-    }
-    if (left > 0) {
-        memcpy(tail, at, left);
-        pair one = pair_at(tail);
-        low += one & UINT32_MAX;
-        high += one >> 32;
-    }
-    low += high;
-    all = low[0] + low[1];
-    all = (all & UINT32_MAX) + (all >> 32);
-    half = csum_fold((uint32_t)((all & UINT32_MAX) + (all >> 32)));
-    memcpy(tail, &half, sizeof half);
-    all = (uint64_t)sum + ((uint32_t)tail[0] << 8 | tail[1]);
     return (uint32_t)((all & UINT32_MAX) + (all >> 32));
 }
 
@@ -188,7 +221,7 @@ static bool routers_write(struct bytes options)
  */
 static bool header_sum_good(struct bytes head)
 {
-    return csum_fold(csum_add(0, head)) == 0xffff || routers_write(bytes_from(head, IP4_HEADER));
+    return sum_fold(sum_bytes((struct sum){0}, head)) == 0xffff || routers_write(bytes_from(head, IP4_HEADER));
 }
 
 static enum packet_result decode_ipv4(const struct frame *f, struct packet *out, struct transport *l4)
@@ -393,14 +426,20 @@ struct tcp_options packet_options(const struct packet *p)
     return out;
 }
 
+/* What follows IPv4's is 0. */
+static struct sum sum_addr(struct sum s, const struct ip_addr *addr)
+{
+    return sum_word(sum_word(s, word_at(addr->at)), word_at(addr->at + 8));
+}
+
 static bool checksum_right(const struct packet *p, const struct transport *t)
 {
-    uint32_t sum;
+    struct sum sum = {.low = htobe32(PROTO_TCP + t->wire_len)}; /* as csum_pseudo, in this byte order */
 
     if (t->l4.len != t->wire_len) /* cut: cannot be computed */
         return false;
-    sum = csum_pseudo(&p->src.addr, &p->dst.addr, t->wire_len);
-    return csum_fold(csum_add(sum, t->l4)) == 0xffff;
+    sum = sum_addr(sum_addr(sum, &p->src.addr), &p->dst.addr);
+    return sum_fold(sum_bytes(sum, t->l4)) == 0xffff;
 }
 
 static enum packet_result judge_checksum(const struct frame *f, const struct transport *t, struct packet *out)
@@ -452,7 +491,7 @@ enum packet_result packet_decode(const struct frame *f, struct packet *out)
     struct bytes rest = f->l3;
     uint8_t first;
 
-    *out = (struct packet){0};
+    memset(out, 0, offsetof(struct packet, fragment));
     if (f->csum == CSUM_UNSET)
         return PACKET_UNSET;
     if (!take_u8(&rest, &first))

@@ -79,14 +79,14 @@ struct packet {
     uint8_t ttl;     /* or hop limit */
     uint16_t window; /* as on the wire, unscaled */
     uint16_t urgent; /* the pointer, whether or not TCP_URG is set */
+    bool options_cut;     /* the capture kept only some of the options, or none */
+    bool csum_good;       /* the checksum was looked at (CSUM_VERIFY) and right */
     struct bytes options; /* of TCP: packet_options */
     struct bytes payload; /* as far as the capture kept it */
     uint32_t wire_len;    /* payload length on the wire, at most 1 MiB; payload.len is smaller only if frame.cut */
     uint16_t l4_at;       /* offset of the TCP header in frame.l3 */
     uint16_t payload_at;  /* offset of the payload in frame.l3; behind its end if a cut took TCP options too */
-    bool options_cut;     /* the capture kept only some of the options, or none */
-    bool csum_good;       /* the checksum was looked at (CSUM_VERIFY) and right */
-    struct fragment fragment;
+    struct fragment fragment; /* last, and set only with PACKET_FRAGMENT */
 };
 
 /*

@@ -95,7 +95,7 @@ struct smtp_facts {
     uint32_t commands, rcpts, messages;
 };
 
-#define SMTP_PENDING_MAX 24
+#define SMTP_PENDING_MAX 16 /* a power of two: a ring */
 
 /* One session. Plain data, no pointers: may be copied and compared. Members are smtp*.c's own. */
 struct smtp {

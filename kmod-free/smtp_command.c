@@ -64,42 +64,44 @@ bool smtp_line_dirty(struct bytes text)
  * The others count as soon as a line begins with them: some server may be as
  * careless, and for these that makes a difference.
  */
+#define NAMED(text) (text), sizeof(text) - 1
 static const struct {
     const char *name;
+    size_t len;
     enum smtp_verb verb;
     bool whole;
 } VERBS[] = {
-    {"EHLO", SMTP_VERB_HELO, false},
-    {"HELO", SMTP_VERB_HELO, false},
-    {"LHLO", SMTP_VERB_LHLO, false},
-    {"MAIL", SMTP_VERB_MAIL, false},
-    {"SEND", SMTP_VERB_MAIL, true},
-    {"SOML", SMTP_VERB_MAIL, true},
-    {"SAML", SMTP_VERB_MAIL, true},
-    {"RCPT", SMTP_VERB_RCPT, false},
-    {"DATA", SMTP_VERB_DATA, false},
-    {"BDAT", SMTP_VERB_BDAT, false},
-    {"RSET", SMTP_VERB_PLAIN, true},
-    {"NOOP", SMTP_VERB_PLAIN, true},
-    {"VRFY", SMTP_VERB_PLAIN, true},
-    {"EXPN", SMTP_VERB_PLAIN, true},
-    {"HELP", SMTP_VERB_PLAIN, true},
-    {"ETRN", SMTP_VERB_PLAIN, true},
-    {"QUIT", SMTP_VERB_QUIT, true},
-    {"STARTTLS", SMTP_VERB_STARTTLS, false},
-    {"X-ANONYMOUSTLS", SMTP_VERB_STARTTLS, false},
-    {"AUTH", SMTP_VERB_AUTH, false},
-    {"XAUTH", SMTP_VERB_AUTH, false},
-    {"X-EXPS", SMTP_VERB_AUTH, false},
-    {"XEXCH50", SMTP_VERB_XEXCH50, true},
-    {"TURN", SMTP_VERB_TURN, true},
-    {"ATRN", SMTP_VERB_TURN, true},
+    {NAMED("EHLO"), SMTP_VERB_HELO, false},
+    {NAMED("HELO"), SMTP_VERB_HELO, false},
+    {NAMED("LHLO"), SMTP_VERB_LHLO, false},
+    {NAMED("MAIL"), SMTP_VERB_MAIL, false},
+    {NAMED("SEND"), SMTP_VERB_MAIL, true},
+    {NAMED("SOML"), SMTP_VERB_MAIL, true},
+    {NAMED("SAML"), SMTP_VERB_MAIL, true},
+    {NAMED("RCPT"), SMTP_VERB_RCPT, false},
+    {NAMED("DATA"), SMTP_VERB_DATA, false},
+    {NAMED("BDAT"), SMTP_VERB_BDAT, false},
+    {NAMED("RSET"), SMTP_VERB_PLAIN, true},
+    {NAMED("NOOP"), SMTP_VERB_PLAIN, true},
+    {NAMED("VRFY"), SMTP_VERB_PLAIN, true},
+    {NAMED("EXPN"), SMTP_VERB_PLAIN, true},
+    {NAMED("HELP"), SMTP_VERB_PLAIN, true},
+    {NAMED("ETRN"), SMTP_VERB_PLAIN, true},
+    {NAMED("QUIT"), SMTP_VERB_QUIT, true},
+    {NAMED("STARTTLS"), SMTP_VERB_STARTTLS, false},
+    {NAMED("X-ANONYMOUSTLS"), SMTP_VERB_STARTTLS, false},
+    {NAMED("AUTH"), SMTP_VERB_AUTH, false},
+    {NAMED("XAUTH"), SMTP_VERB_AUTH, false},
+    {NAMED("X-EXPS"), SMTP_VERB_AUTH, false},
+    {NAMED("XEXCH50"), SMTP_VERB_XEXCH50, true},
+    {NAMED("TURN"), SMTP_VERB_TURN, true},
+    {NAMED("ATRN"), SMTP_VERB_TURN, true},
 };
 
 /* "TO", blanks, ":" in front of b. false: b as it was. */
-static bool take_keyword(struct bytes *b, const char *word)
+static bool take_keyword(struct bytes *b, struct bytes key)
 {
-    struct bytes key = bytes_str(word), rest = skip_junk(*b);
+    struct bytes rest = skip_junk(*b);
     if (!bytes_begin_nocase(rest, key))
         return false;
     rest = skip_junk(bytes_from(rest, key.len));
@@ -111,7 +113,7 @@ static bool take_keyword(struct bytes *b, const char *word)
 
 struct bytes smtp_rcpt_argument(struct bytes behind_verb)
 {
-    (void)take_keyword(&behind_verb, "TO");
+    (void)take_keyword(&behind_verb, bytes_str("TO"));
     return behind_verb;
 }
 
@@ -122,12 +124,12 @@ static void read_argument(struct smtp_command *c, bool apart, bool old_mail)
     bool last;
     switch (c->verb) {
     case SMTP_VERB_MAIL:
-        c->formed = take_keyword(&c->argument, "FROM");
+        c->formed = take_keyword(&c->argument, bytes_str("FROM"));
         if (old_mail && !c->formed)
             c->verb = SMTP_VERB_OTHER;
         break;
     case SMTP_VERB_RCPT:
-        c->formed = take_keyword(&c->argument, "TO");
+        c->formed = take_keyword(&c->argument, bytes_str("TO"));
         break;
     case SMTP_VERB_HELO:
     case SMTP_VERB_LHLO:
@@ -166,7 +168,7 @@ void smtp_command_read(struct bytes line, struct smtp_command *out)
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
         if ((uint8_t)VERBS[i].name[0] != first)
             continue;
-        struct bytes name = bytes_str(VERBS[i].name);
+        struct bytes name = bytes_of(VERBS[i].name, VERBS[i].len);
         if (!bytes_begin_nocase(text, name))
             continue;
         struct bytes rest = bytes_from(text, name.len);

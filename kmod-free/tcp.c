@@ -305,8 +305,9 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
     /* An acknowledgment counts only in a segment that its receiver would look at (RFC 9293 3.10.7.4). */
     if (p->flags & TCP_ACK && !(p->flags & TCP_SYN) &&
         (answer == TCP_TAKEN || answer == TCP_FULL || answer == TCP_PART)) {
-        t->confirmed |= from == ROLE_CLIENT && other->seen && !seq_before(p->ack, other->first) &&
-                        !seq_after(p->ack, other->stream.next);
+        if (!t->confirmed)
+            t->confirmed = from == ROLE_CLIENT && other->seen && !seq_before(p->ack, other->first) &&
+                           !seq_after(p->ack, other->stream.next);
         end_acked(other, lim->pool, p->ack);
     }
     if (p->wire_len > 0 && !(p->flags & TCP_SYN))

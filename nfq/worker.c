@@ -168,10 +168,8 @@ static int flush(struct worker *w)
 
 static void ask_to_close(struct worker *w, const struct verdict *v)
 {
-    struct close_request *r = &w->closes[w->close_count++];
-    *r = (struct close_request){.numbers = v->back};
-    r->from = v->from == ROLE_CLIENT ? v->server : v->client;
-    r->to = v->from == ROLE_CLIENT ? v->client : v->server;
+    const struct packet *p = engine_packet(w->engine);
+    w->closes[w->close_count++] = (struct close_request){.from = p->dst, .to = p->src, .numbers = v->back};
     w->count.close_requests++;
 }
 
