@@ -60,9 +60,12 @@ struct engine *engine_new(const struct engine_config *cfg, struct policy *owned)
     e->cfg = *cfg;
     e->scratch_len = (size_t)cfg->smtp.line_max + 64;
     e->scratch = calloc(1, e->scratch_len);
-    e->sessions = calloc(cfg->max_flows, sizeof *e->sessions);
+    size_t size;
+    if (!__builtin_mul_overflow(cfg->max_flows, sizeof *e->sessions, &size))
+        e->sessions = aligned_alloc(CACHE_LINE, size); /* none is read that wasn't begun */
+    e->rare = calloc(cfg->max_flows, sizeof *e->rare);
     e->next_flow_id = cfg->first_flow_id;
-    bool ok = e->scratch && e->sessions && flow_table_new(&e->table, cfg->max_flows, cfg->hash_key) &&
+    bool ok = e->scratch && e->sessions && e->rare && flow_table_new(&e->table, cfg->max_flows, cfg->hash_key) &&
               wheel_new(&e->wheel, cfg->max_flows, engine_longest_life(cfg)) &&
               pool_new(&e->blocks, STREAM_BLOCK, cfg->stream_blocks) &&
               pool_new(&e->notes, NOTE_BLOCK, cfg->max_flows * (uint32_t)NOTE_BLOCKS_MAX) && offenders_new(&e->offenders, cfg->hash_key);
@@ -90,6 +93,7 @@ void engine_free(struct engine *e)
     flow_table_free(&e->table);
     offenders_free(&e->offenders);
     policy_free(e->policy);
+    free(e->rare);
     free(e->sessions);
     free(e->scratch);
     free(e);
@@ -160,11 +164,11 @@ static bool is_server_port(const struct engine *e, uint16_t port)
 void engine_session_begin(struct engine *e, uint32_t flow, const struct frame *f, bool midstream)
 {
     struct session *s = &e->sessions[flow];
-    const struct flow *fl = &e->table.flows[flow];
+    struct flow *fl = &e->table.flows[flow];
+    fl->last_wall = f->wall;
     *s = (struct session){
         .flow_id = e->cfg.ids_of_frames ? e->cfg.first_flow_id + e->count.frames - 1 : e->next_flow_id++,
         .began = f->wall,
-        .last = f->wall,
         .note = POOL_NONE,
         .tag = policy_tag_for(e->policy, f->tag, &fl->of[ROLE_CLIENT].addr),
         .port_known = is_server_port(e, fl->of[ROLE_SERVER].port),
@@ -380,7 +384,7 @@ void engine_expect(struct engine *e, struct bytes l3)
     if (flow == FLOW_NONE)
         return;
     const uint8_t *at = (const uint8_t *)&e->sessions[flow];
-    for (size_t i = 0; i < offsetof(struct session, began) + CACHE_LINE; i += CACHE_LINE)
+    for (size_t i = 0; i < sizeof(struct session); i += CACHE_LINE)
         __builtin_prefetch(at + i, 1);
 }
 

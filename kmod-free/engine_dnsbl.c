@@ -62,11 +62,12 @@ bool dnsbl_holds(struct engine *e, uint32_t flow)
 
     if (s->dnsbl != DNSBL_PENDING || !engine_guards(e) || s->smtp.facts.commands == 0)
         return false;
-    if (s->held_since.ns == 0)
-        s->held_since = e->now;
+    struct session_rare *rare = session_rare_make(e, flow);
+    if (rare->held_since.ns == 0)
+        rare->held_since = e->now;
     /* what is out already, beyond a gap that now closes, can't be held any more */
     if (seq_after(client->passed_high, client->stream.read) ||
-        !mono_before(e->now, mono_add(s->held_since, e->cfg.dnsbl_wait_ns))) {
+        !mono_before(e->now, mono_add(rare->held_since, e->cfg.dnsbl_wait_ns))) {
         s->dnsbl = DNSBL_UNKNOWN;
         e->count.dnsbl_late++;
         return false;
@@ -86,7 +87,8 @@ void engine_tell(struct engine *e, const struct dnsbl_told *told)
         s->dnsbl = DNSBL_LISTED;
     else if (s->dnsbl == DNSBL_PENDING)
         s->dnsbl = told->incomplete ? DNSBL_UNKNOWN : DNSBL_CLEAN;
-    s->lists = told->lists;
+    if (told->lists != 0 || s->has_rare)
+        session_rare_make(e, told->flow)->lists = told->lists;
     e->count.dnsbl_listed += s->dnsbl == DNSBL_LISTED;
     judge(e, told->flow);
 }

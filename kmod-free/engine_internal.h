@@ -42,11 +42,12 @@ struct refusal {
  * many flows as few cache lines as possible are touched.
  */
 struct session {
-    struct tcp tcp;
+    _Alignas(64) struct tcp tcp;
     uint8_t condemned;          /* enum action RESET or DROP: nothing passes any more (V2); else 0 */
     uint8_t filed;              /* enum filed: what the wheel knows of it */
     uint8_t refused_count;
     uint8_t dnsbl;              /* enum dnsbl_opinion */
+    uint8_t tag;
     bool opaque : 1;            /* TLS, or not SMTP at all: nothing to judge */
     bool port_known : 1;        /* its server port is configured; else SMTP must be recognised first */
     bool midstream : 1;
@@ -56,29 +57,36 @@ struct session {
     bool ban_due : 1;           /* the next verdict asks for the ban */
     bool is_excused : 1;
     bool external_open : 1;     /* an external recipient was accepted since the last message */
-    uint32_t client_in;         /* interface that the client's packets come in by; 0 = not known, or they leave by it */
+    bool has_rare : 1;          /* engine.rare has something to say of it */
     uint32_t packets[ROLE_COUNT];
     uint64_t bytes[ROLE_COUNT];
-    struct wall last;
     struct smtp smtp;
     struct wall began;
     uint64_t flow_id;
+    uint32_t rcpts;
+    uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
+    struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
+    struct seq quit;            /* valid if session_over: behind the client's QUIT */
+};
+_Static_assert(sizeof(struct session) == 5 * 64, "a session is five cache lines");
+
+/*
+ * What most sessions have nothing of: who breaks the policy, is held back for DNS blocklists, or lacks bytes. Kept
+ * apart, so that it takes room, and a page is touched for it, only with them. By flow index, too; see session_rare_of.
+ */
+struct session_rare {
     uint64_t external_recent;   /* bit ordinal % 64: was that RCPT external? */
     uint64_t broke_recent;      /* likewise: did the policy ask for anything above accept? */
     uint64_t doubtful_recent;   /* likewise: may it be text behind missing bytes? */
-    uint32_t rcpts, external_rcpts, external_accepted, external_messages;
-    uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
+    uint32_t external_rcpts, external_accepted, external_messages;
     uint32_t told;              /* bit reason: alerted once already */
-    struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
-    struct seq quit;            /* valid if session_over: behind the client's QUIT */
-    uint8_t tag;
+    uint32_t lists;             /* that have the client */
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
     uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
     bool sender_told[ROLE_COUNT]; /* a RST back to this one was asked for */
     bool gap_told[ROLE_COUNT];
     struct refusal refused[REWRITE_PATCHES_MAX];
-    uint32_t lists;             /* that have the client */
     struct mono held_since;     /* valid if not 0 */
     struct mono reset_due;      /* when next */
 };
@@ -91,7 +99,8 @@ struct engine {
     struct policy *policy;
     struct flow_table table;
     struct wheel wheel;         /* by flow index: when to look at it */
-    struct session *sessions;   /* by flow index */
+    struct session *sessions;   /* by flow index, a cache line's multiple apart */
+    struct session_rare *rare;  /* likewise: valid where has_rare */
     struct pool blocks, notes;
     struct offenders offenders;
     struct defrag *defrag;      /* NULL: live */
@@ -106,6 +115,22 @@ struct engine {
     uint32_t spare;             /* next flow index that engine_make_room looks at */
     uint64_t next_flow_id;
 };
+
+/* To be read: all 0 where there is nothing. */
+static inline const struct session_rare *session_rare_of(const struct engine *e, uint32_t flow)
+{
+    static const struct session_rare none;
+    return e->sessions[flow].has_rare ? &e->rare[flow] : &none;
+}
+
+/* To be written to. */
+static inline struct session_rare *session_rare_make(struct engine *e, uint32_t flow)
+{
+    if (!e->sessions[flow].has_rare)
+        e->rare[flow] = (struct session_rare){0};
+    e->sessions[flow].has_rare = true;
+    return &e->rare[flow];
+}
 
 /* Another one than the wheel knows of? */
 static inline enum filed session_filed(const struct session *s)
@@ -197,7 +222,7 @@ void note_forget(struct engine *, struct session *);
 
 /* engine_report.c: fill events and hand them to the sink. */
 void report_rcpt(struct engine *, uint32_t flow, const struct recipient *, uint32_t ordinal, enum action);
-void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke);
+void report_reply(struct engine *, uint32_t flow, uint32_t ordinal, uint16_t code, bool external);
 void report_alert(struct engine *, uint32_t flow, const struct cause *, enum action, bool banned);
 void report_session(struct engine *, uint32_t flow);
 void report_gap(struct engine *, uint32_t flow, enum role from, uint64_t bytes);

@@ -36,9 +36,10 @@ static void raise_action(struct engine *e, uint32_t flow, const struct cause *wh
     bool banned = false;
     if (action <= ACTION_ACCEPT || !counts(s))
         return;
-    if (action > s->verdict) {
-        s->verdict = (uint8_t)action;
-        s->reason = (uint8_t)why->reason;
+    struct session_rare *rare = session_rare_make(e, flow);
+    if (action > rare->verdict) {
+        rare->verdict = (uint8_t)action;
+        rare->reason = (uint8_t)why->reason;
     }
     if (engine_guards(e) && action >= ACTION_RESET) {
         enum action end = action == ACTION_DROP ? ACTION_DROP : ACTION_RESET;
@@ -50,9 +51,9 @@ static void raise_action(struct engine *e, uint32_t flow, const struct cause *wh
             s->condemned = (uint8_t)end;
     }
     /* One alert a session and reason, except that each external recipient is named. */
-    if (why->reason != REASON_EXTERNAL_RCPT && s->told & 1u << why->reason)
+    if (why->reason != REASON_EXTERNAL_RCPT && rare->told & 1u << why->reason)
         return;
-    s->told |= 1u << why->reason;
+    rare->told |= 1u << why->reason;
     e->count.alerts[why->reason]++;
     report_alert(e, flow, why, action, banned);
 }
@@ -112,26 +113,30 @@ static enum action possible(struct engine *e, uint32_t flow, enum action action,
     return place->refused ? ACTION_REFUSE : ACTION_RESET;
 }
 
+/* What is asked again when its reply comes. */
+static void note_rcpt(struct session_rare *rare, uint32_t ordinal, bool external, bool broke, bool doubtful)
+{
+    uint64_t bit = UINT64_C(1) << ordinal % 64;
+    rare->external_rcpts += external;
+    rare->external_recent = external ? rare->external_recent | bit : rare->external_recent & ~bit;
+    rare->broke_recent = broke ? rare->broke_recent | bit : rare->broke_recent & ~bit;
+    rare->doubtful_recent = doubtful ? rare->doubtful_recent | bit : rare->doubtful_recent & ~bit;
+}
+
 static void saw_rcpt(struct engine *e, uint32_t flow, const struct smtp_event *ev, struct rcpt_place *place)
 {
     struct session *s = &e->sessions[flow];
     struct recipient *r = &e->rcpt;
     recipient_read(e->policy->local, &e->table.flows[flow].of[ROLE_SERVER].addr, ev->text, r);
-    uint64_t bit = UINT64_C(1) << ev->ordinal % 64;
+    bool doubtful = ev->suspect && (s->midstream || session_rare_of(e, flow)->gap_told[ROLE_CLIENT]);
     s->rcpts++;
     e->count.rcpts++;
-    s->external_recent &= ~bit;
-    bool doubtful = ev->suspect && (s->gap_told[ROLE_CLIENT] || s->midstream);
-    s->doubtful_recent = doubtful ? s->doubtful_recent | bit : s->doubtful_recent & ~bit;
-    if (r->external) {
-        s->external_recent |= bit;
-        s->external_rcpts++;
-        e->count.external_rcpts++;
-    }
+    e->count.external_rcpts += r->external;
     enum action action = ACTION_ACCEPT;
     if (r->external)
         action = possible(e, flow, asked_for(e, s, REASON_EXTERNAL_RCPT), place);
-    s->broke_recent = action > ACTION_ACCEPT ? s->broke_recent | bit : s->broke_recent & ~bit;
+    if (r->external || doubtful || s->has_rare)
+        note_rcpt(session_rare_make(e, flow), ev->ordinal, r->external, action > ACTION_ACCEPT, doubtful);
     report_rcpt(e, flow, r, ev->ordinal, action);
     if (r->external)
         raise_action(e, flow, &(struct cause){REASON_EXTERNAL_RCPT, DETAIL_NONE, r, ev->ordinal}, action);
@@ -180,16 +185,17 @@ static void saw(struct engine *e, uint32_t flow, const struct smtp_event *ev, st
         saw_rcpt(e, flow, ev, &place);
         break;
     case SMTP_SAW_RCPT_REPLY:
-        external = s->external_recent >> ev->ordinal % 64 & 1;
+        external = session_rare_of(e, flow)->external_recent >> ev->ordinal % 64 & 1;
         if (external && ev->code >= 200 && ev->code < 300) {
-            s->external_accepted++;
+            session_rare_make(e, flow)->external_accepted++;
             s->external_open = true;
         }
-        report_reply(e, flow, ev->ordinal, ev->code, external, s->broke_recent >> ev->ordinal % 64 & 1);
+        report_reply(e, flow, ev->ordinal, ev->code, external);
         break;
     case SMTP_SAW_MESSAGE:
         e->count.messages++;
-        s->external_messages += s->external_open;
+        if (s->external_open)
+            session_rare_make(e, flow)->external_messages++;
         s->external_open = false;
         break;
     case SMTP_SAW_STARTTLS:
@@ -380,9 +386,10 @@ void judge_gap(struct engine *e, uint32_t flow, enum role from)
     if (counts(s)) {
         e->count.gaps++;
         e->count.gap_bytes += lost;
-        if (end->seen || !s->gap_told[from])
+        struct session_rare *rare = session_rare_make(e, flow);
+        if (end->seen || !rare->gap_told[from])
             report_gap(e, flow, from, lost);
-        s->gap_told[from] = true;
+        rare->gap_told[from] = true;
     }
     pump(e, flow, false);
 }

@@ -41,7 +41,7 @@ bool refuse_command(struct engine *e, uint32_t flow, struct seq at, struct bytes
     uint32_t len = (uint32_t)line.len - 2;
     if (seq_after(client->passed_high, seq_add(at, first_change(line, len))))
         return false;
-    s->refused[s->refused_count++] = (struct refusal){.at = at, .len = (uint16_t)len};
+    session_rare_make(e, flow)->refused[s->refused_count++] = (struct refusal){.at = at, .len = (uint16_t)len};
     e->count.refused++;
     return true;
 }
@@ -63,14 +63,15 @@ static bool patch_of(const struct refusal *r, struct seq at, uint32_t keep, stru
 
 void refuse_lay_over(struct engine *e, uint32_t flow, enum role from, struct verdict *v)
 {
-    struct session *s = &e->sessions[flow];
+    const struct session *s = &e->sessions[flow];
     const struct packet *p = &e->packet;
     if (s->refused_count == 0 || from != ROLE_CLIENT || p->wire_len == 0 ||
         (v->kind != VERDICT_PASS && v->kind != VERDICT_CLIP))
         return;
     uint32_t keep = v->kind == VERDICT_CLIP ? v->keep : p->wire_len;
+    struct session_rare *rare = session_rare_make(e, flow);
     for (uint8_t i = 0; i < s->refused_count; i++) {
-        struct refusal *r = &s->refused[i];
+        struct refusal *r = &rare->refused[i];
         if (r->len > 0 && seq_diff(s->tcp.of[ROLE_CLIENT].stream.acked, r->at) > FORGET)
             r->len = 0;
         if (r->len > 0 && patch_of(r, packet_data_seq(p), keep, &v->patch[v->patches]))

@@ -10,7 +10,7 @@ static struct event *begin(struct engine *e, uint32_t flow, enum event_kind kind
     struct event *ev = &e->event;
     event_clear(ev);
     ev->kind = kind;
-    ev->wall = s->last;
+    ev->wall = f->last_wall;
     ev->flow_id = s->flow_id;
     ev->client = f->of[ROLE_CLIENT];
     ev->server = f->of[ROLE_SERVER];
@@ -61,21 +61,22 @@ void report_rcpt(struct engine *e, uint32_t flow, const struct recipient *r, uin
         return;
     struct event *ev = begin(e, flow, EVENT_RCPT);
     put_recipient(ev, r, ordinal);
-    ev->doubtful = e->sessions[flow].doubtful_recent >> ordinal % 64 & 1;
+    ev->doubtful = session_rare_of(e, flow)->doubtful_recent >> ordinal % 64 & 1;
     ev->action = action;
     ev->reason = r->external ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);
 }
 
-void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t code, bool external, bool broke)
+void report_reply(struct engine *e, uint32_t flow, uint32_t ordinal, uint16_t code, bool external)
 {
     if (!e->cfg.want_reply_events)
         return;
     struct event *ev = begin(e, flow, EVENT_REPLY);
+    bool broke = session_rare_of(e, flow)->broke_recent >> ordinal % 64 & 1;
     ev->ordinal = ordinal;
     ev->code = code;
     ev->external = external;
-    ev->doubtful = e->sessions[flow].doubtful_recent >> ordinal % 64 & 1;
+    ev->doubtful = session_rare_of(e, flow)->doubtful_recent >> ordinal % 64 & 1;
     ev->action = broke ? policy_tag(e->policy, ev->tag)->on[REASON_EXTERNAL_RCPT] : ACTION_ACCEPT;
     ev->reason = broke ? REASON_EXTERNAL_RCPT : REASON_NONE;
     emit(e, ev);
@@ -105,7 +106,7 @@ void report_alert(struct engine *e, uint32_t flow, const struct cause *why, enum
     if (why->rcpt)
         put_recipient(ev, why->rcpt, why->ordinal);
     if (why->reason == REASON_DNSBL)
-        put_lists(e, ev, e->sessions[flow].lists);
+        put_lists(e, ev, session_rare_of(e, flow)->lists);
     ev->reason = why->reason;
     ev->detail = why->detail;
     ev->action = action;
@@ -127,6 +128,7 @@ void report_session(struct engine *e, uint32_t flow)
     if (!e->cfg.want_session_events)
         return;
     const struct session *s = &e->sessions[flow];
+    const struct session_rare *rare = session_rare_of(e, flow);
     const struct smtp_facts *facts = &s->smtp.facts;
     struct event *ev = begin(e, flow, EVENT_SESSION);
     for (int r = 0; r < ROLE_COUNT; r++) {
@@ -135,11 +137,11 @@ void report_session(struct engine *e, uint32_t flow)
     }
     ev->session.commands = facts->commands;
     ev->session.rcpts = s->rcpts;
-    ev->session.external_rcpts = s->external_rcpts;
-    ev->session.external_accepted = s->external_accepted;
+    ev->session.external_rcpts = rare->external_rcpts;
+    ev->session.external_accepted = rare->external_accepted;
     ev->session.messages = facts->messages;
-    ev->session.external_messages = s->external_messages;
-    ev->session.duration_ns = s->last.ns - s->began.ns;
+    ev->session.external_messages = rare->external_messages;
+    ev->session.duration_ns = e->table.flows[flow].last_wall.ns - s->began.ns;
     ev->session.starttls = facts->starttls;
     ev->session.starttls_offered = facts->starttls_offered;
     ev->session.auth_offered = facts->auth_offered;
@@ -147,7 +149,7 @@ void report_session(struct engine *e, uint32_t flow)
     ev->session.auth_succeeded = facts->auth_succeeded;
     ev->session.midstream = s->midstream;
     ev->session.smtp = facts->recognised;
-    ev->action = s->verdict ? (enum action)s->verdict : ACTION_ACCEPT;
-    ev->reason = (enum reason)s->reason;
+    ev->action = rare->verdict ? (enum action)rare->verdict : ACTION_ACCEPT;
+    ev->reason = (enum reason)rare->reason;
     emit(e, ev);
 }

@@ -35,7 +35,8 @@ static struct mono due(const struct engine *e, uint32_t flow)
 {
     const struct session *s = &e->sessions[flow];
     struct mono end = mono_add(e->table.flows[flow].last, lifetime(e, s));
-    return s->resets_left > 0 && mono_before(s->reset_due, end) ? s->reset_due : end;
+    const struct session_rare *rare = session_rare_of(e, flow);
+    return rare->resets_left > 0 && mono_before(rare->reset_due, end) ? rare->reset_due : end;
 }
 
 void engine_file(struct engine *e, uint32_t flow, enum filed as)
@@ -83,15 +84,16 @@ bool engine_make_room(struct engine *e)
 
 static void reset_again(struct engine *e, uint32_t flow)
 {
-    struct session *s = &e->sessions[flow];
+    const struct session *s = &e->sessions[flow];
     const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
-    if (s->resets_left == 0 || mono_before(e->now, s->reset_due))
+    struct session_rare *rare = &e->rare[flow];
+    if (!s->has_rare || rare->resets_left == 0 || mono_before(e->now, rare->reset_due))
         return;
-    int64_t wait = ENGINE_RESET_AGAIN_NS << (ENGINE_RESETS_AGAIN - s->resets_left + 1);
-    s->resets_left--;
-    s->reset_due = mono_add(s->reset_due, wait);
+    int64_t wait = ENGINE_RESET_AGAIN_NS << (ENGINE_RESETS_AGAIN - rare->resets_left + 1);
+    rare->resets_left--;
+    rare->reset_due = mono_add(rare->reset_due, wait);
     if (s->condemned != ACTION_RESET || !client->started || !server->started || server->rst_seen) {
-        s->resets_left = 0;
+        rare->resets_left = 0;
         return;
     }
     struct reset_request r = {

@@ -10,9 +10,10 @@ static void condemned(struct engine *e, uint32_t flow, enum role from, struct ve
 {
     struct session *s = &e->sessions[flow];
     const struct tcp_end *mine = &s->tcp.of[from], *theirs = &s->tcp.of[role_other(from)];
+    struct session_rare *rare = session_rare_make(e, flow);
     const struct packet *p = &e->packet;
     if (p->flags & TCP_SYN || s->condemned == ACTION_DROP)
-        verdict_drop(v, (enum reason)s->reason);
+        verdict_drop(v, (enum reason)rare->reason);
     if (p->flags & TCP_SYN)
         return;
     if (s->condemned == ACTION_DROP) {
@@ -21,19 +22,19 @@ static void condemned(struct engine *e, uint32_t flow, enum role from, struct ve
         s->ban_due = false;
         return;
     }
-    if (s->resets_left == 0 && !s->sender_told[ROLE_CLIENT] && !s->sender_told[ROLE_SERVER]) {
-        s->resets_left = ENGINE_RESETS_AGAIN;
-        s->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
+    if (rare->resets_left == 0 && !rare->sender_told[ROLE_CLIENT] && !rare->sender_told[ROLE_SERVER]) {
+        rare->resets_left = ENGINE_RESETS_AGAIN;
+        rare->reset_due = mono_add(e->now, ENGINE_RESET_AGAIN_NS);
     }
     *v = (struct verdict){
         .kind = VERDICT_RESET,
         .from = from,
-        .reason = (enum reason)s->reason,
-        .tell_sender = !s->sender_told[from],
+        .reason = (enum reason)rare->reason,
+        .tell_sender = !rare->sender_told[from],
         .ban = s->ban_due,
     };
     s->ban_due = false;
-    s->sender_told[from] = true;
+    rare->sender_told[from] = true;
     v->onward.seq = mine->started ? mine->passed : p->seq;
     v->onward.ack = theirs->started ? theirs->stream.next : p->ack;
     v->back.seq = theirs->started ? theirs->passed : p->ack;
@@ -59,7 +60,7 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
         }
         limit = seq_earlier(limit, barrier);
         if (s->dnsbl_waits) {
-            v->held_until = mono_add(s->held_since, e->cfg.dnsbl_wait_ns);
+            v->held_until = mono_add(session_rare_of(e, flow)->held_since, e->cfg.dnsbl_wait_ns);
             v->flow = flow;
         }
     }
@@ -198,12 +199,12 @@ static void answered(struct engine *e, uint32_t flow, enum role from, enum tcp_a
  * knows: he is its client. A 354, a 220 for STARTTLS or an acknowledgment of what never arrived would be believed.
  * But they come in where the client's own packets do, and the server's don't.
  */
-static bool spoofed(struct session *s, const struct frame *f, enum role from)
+static bool spoofed(struct flow *fl, const struct frame *f, enum role from)
 {
     if (from == ROLE_SERVER)
-        return s->client_in != 0 && f->in == s->client_in;
-    if (s->client_in == 0 && f->in != f->out)
-        s->client_in = f->in;
+        return fl->client_in != 0 && f->in == fl->client_in;
+    if (fl->client_in == 0 && f->in != f->out)
+        fl->client_in = f->in;
     return false;
 }
 
@@ -222,7 +223,8 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
     struct packet *p = &e->packet;
     enum role from = *whose;
     struct session *s = &e->sessions[flow];
-    if (spoofed(s, f, from)) {
+    struct flow *fl = &e->table.flows[flow];
+    if (spoofed(fl, f, from)) {
         e->count.spoofed++;
         if (engine_guards(e))
             verdict_drop(v, REASON_NONE);
@@ -230,8 +232,8 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
             verdict_pass(v);
         return;
     }
-    e->table.flows[flow].last = e->now;
-    s->last = f->wall;
+    fl->last = e->now;
+    fl->last_wall = f->wall;
     s->packets[from]++;
     s->bytes[from] += p->wire_len;
     if (urgent(p)) {
@@ -248,19 +250,16 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
         p->payload.len = 0; /* nothing to judge, nothing to keep */
     struct tcp_limits lim = {&e->blocks, e->cfg.stream_block_limit, engine_guards(e)};
     enum tcp_answer answer = tcp_take(&s->tcp, &lim, p, from);
-    uint32_t client_in = s->client_in;
     if (answer == TCP_TURNED && engine_is_server(e, &e->table.flows[flow].of[ROLE_CLIENT])) {
         engine_session_end(e, flow);
         flow_swap_roles(&e->table, flow);
         *whose = from = role_other(from);
-        client_in = 0;
         answer = TCP_RENEWED;
     } else if (answer == TCP_RENEWED) {
         engine_session_end(e, flow);
     }
     if (answer == TCP_RENEWED) {
         engine_session_begin(e, flow, f, false);
-        s->client_in = client_in;
         s->packets[from]++;
         s->bytes[from] += p->wire_len;
         answer = tcp_take(&s->tcp, &lim, p, from);

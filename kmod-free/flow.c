@@ -283,4 +283,5 @@ void flow_swap_roles(struct flow_table *t, uint32_t index)
 
     f->of[ROLE_CLIENT] = f->of[ROLE_SERVER];
     f->of[ROLE_SERVER] = client;
+    f->client_in = 0;
 }

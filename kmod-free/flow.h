@@ -23,7 +23,9 @@
 
 struct flow {
     _Alignas(64) struct endpoint of[ROLE_COUNT]; /* a cache line each */
-    struct mono last;     /* of the last packet */
+    struct mono last;      /* when its last packet came */
+    struct wall last_wall; /* the same; set by the caller, as is: */
+    uint32_t client_in;    /* the interface that the client's packets come in by; 0 = not known, or they leave by it */
     bool used;
 };
 

@@ -87,11 +87,14 @@ struct smtp_event {
 
 /* What is known of the session so far; for events and the session record. */
 struct smtp_facts {
-    bool greeted;                                          /* a 220 banner was seen */
-    bool chunking_offered, starttls_offered, auth_offered; /* in the last EHLO reply */
-    bool starttls;                                         /* accepted */
-    bool auth_used, auth_succeeded;
-    bool recognised; /* the client wrote HELO, MAIL FROM: or RCPT TO: as only SMTP has them */
+    bool greeted : 1;          /* a 220 banner was seen */
+    bool chunking_offered : 1; /* in the last EHLO reply; so are: */
+    bool starttls_offered : 1;
+    bool auth_offered : 1;
+    bool starttls : 1;         /* accepted */
+    bool auth_used : 1;
+    bool auth_succeeded : 1;
+    bool recognised : 1;       /* the client wrote HELO, MAIL FROM: or RCPT TO: as only SMTP has them */
     uint32_t commands, rcpts, messages;
 };
 
