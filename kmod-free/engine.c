@@ -388,6 +388,21 @@ void engine_expect(struct engine *e, struct bytes l3)
         __builtin_prefetch(at + i, 1);
 }
 
+void engine_memory(const struct engine *e, struct engine_run out[static ENGINE_RUNS])
+{
+    const struct flow_table *t = &e->table;
+    size_t flows = t->max;
+    const struct engine_run runs[ENGINE_RUNS] = {
+        {e->sessions, flows * sizeof *e->sessions},
+        {t->flows, flows * sizeof *t->flows},
+        {t->links, flows * sizeof *t->links},
+        {t->buckets, t->bucket_max * sizeof *t->buckets},
+        {e->wheel.links, flows * sizeof *e->wheel.links},
+        {e->notes.blocks, e->notes.count * e->notes.block_len},
+    };
+    memcpy(out, runs, sizeof runs);
+}
+
 void engine_count(const struct engine *e, struct engine_counters *out)
 {
     *out = e->count;

@@ -154,6 +154,16 @@ RW_CHECK struct verdict engine_feed(struct engine *, const struct frame *);
 #define ENGINE_AHEAD FLOW_EXPECTED
 RW_CHECK bool engine_is_large(const struct engine *);
 void engine_expect(struct engine *, struct bytes l3);
+/*
+ * Where the memory lies that comes into use with the flows, each run of it from its beginning on: for who has so many
+ * flows that large pages are worth it, since with small ones their translation is waited for, too.
+ */
+#define ENGINE_RUNS 6
+struct engine_run {
+    void *at;
+    size_t len;
+};
+void engine_memory(const struct engine *, struct engine_run out[static ENGINE_RUNS]);
 
 /* The last frame fed, decoded, and its bytes: for rewrite_*. Borrowed from that frame; offline, from the datagram
    that it completed, and then until the next one. */

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct reader {
     struct batch_progress progress;
     struct mono latest;    /* of the capture's own time */
     uint64_t place;        /* of what the engine finds now */
+    bool large;            /* the engine has so many flows that memory is waited for */
     bool failed;
 };
 
@@ -76,6 +78,23 @@ static void judge(struct reader *r, struct capsrc_record *record)
         r->latest = record->frame.at;
     if (r->progress.frames % FRAMES_PER_TICK == 0)
         tick(r);
+}
+
+/*
+ * From here on the engine's memory comes in large pages, where the kernel has some. Not from the beginning: a small
+ * capture would have whole ones cleared for little. It is a wish, and all goes on without.
+ */
+static void want_large_pages(const struct reader *r)
+{
+    struct engine_run runs[ENGINE_RUNS];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    engine_memory(r->engine, runs);
+    for (size_t i = 0; i < ENGINE_RUNS; i++) {
+        size_t over = (page - (uintptr_t)runs[i].at % page) % page;
+        if (runs[i].len > over)
+            (void)madvise((uint8_t *)runs[i].at + over, runs[i].len - over, MADV_HUGEPAGE);
+    }
 }
 
 /* What comes next is at hand, mostly. */
@@ -128,7 +147,11 @@ static void read_file(struct reader *r, int file)
         if (r->progress.records == before && before > 0 && record.wall.ns < r->progress.last.ns)
             r->progress.goes_back = file;
         count_record(&r->progress, &record);
-        if (engine_is_large(r->engine))
+        if (!r->large && engine_is_large(r->engine)) {
+            r->large = true;
+            want_large_pages(r);
+        }
+        if (r->large)
             look_ahead(r, source);
         if (result == CAPSRC_IP)
             judge(r, &record);
