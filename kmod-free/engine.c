@@ -121,7 +121,8 @@ static void begin_to_guard(struct engine *e, uint32_t flow)
         if (end->started)
             tcp_all_passed(end);
     }
-    s->excused = s->tcp.of[ROLE_CLIENT].passed_high;
+    if (s->tcp.of[ROLE_CLIENT].started)
+        session_rare_make(e, flow)->excused = s->tcp.of[ROLE_CLIENT].passed_high;
     s->is_excused = s->tcp.of[ROLE_CLIENT].started;
 }
 
@@ -133,6 +134,11 @@ void engine_set_stance(struct engine *e, enum stance stance)
         if (e->table.flows[flow].used)
             begin_to_guard(e, flow);
     e->cfg.stance = stance;
+}
+
+void engine_no_ways(struct engine *e)
+{
+    e->cfg.ways = false;
 }
 
 void engine_set_wants(struct engine *e, bool rcpt_events, bool session_events)
@@ -173,6 +179,7 @@ void engine_session_begin(struct engine *e, uint32_t flow, const struct frame *f
         .tag = policy_tag_for(e->policy, f->tag, &fl->of[ROLE_CLIENT].addr),
         .port_known = is_server_port(e, fl->of[ROLE_SERVER].port),
         .midstream = midstream,
+        .way = (e->packet.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? 0 : f->way, /* a SYN alone proves nothing */
     };
     tcp_start(&s->tcp);
     smtp_start(&s->smtp, midstream ? SMTP_MIDSTREAM : SMTP_FROM_BANNER);

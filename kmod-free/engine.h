@@ -74,6 +74,7 @@ struct engine_config {
     uint16_t ports[ENGINE_PORTS_MAX]; /* SMTP servers' ports */
     size_t port_count;
     bool any_port;               /* offline: look for SMTP on every port */
+    bool ways;                   /* frames say their way if they are asked to (verdict.want_ways) */
     bool only_protected;         /* offline: sessions of other servers than the policy's are not ours (live, the rules
                                     choose what comes) */
     struct smtp_config smtp;
@@ -107,6 +108,8 @@ RW_CHECK struct policy *engine_swap_policy(struct engine *, struct policy *owned
  */
 void engine_set_stance(struct engine *, enum stance);
 void engine_set_wants(struct engine *, bool rcpt_events, bool session_events);
+/* It was asked for ways, and there are none to be had. */
+void engine_no_ways(struct engine *);
 
 enum verdict_kind {
     VERDICT_UNSET, /* a bug: the front end drops, and counts it (V1) */
@@ -139,6 +142,7 @@ struct verdict {
     struct mono held_until; /* DROP: not 0 where it is dropped only because DNS blocklists have not answered for `flow` yet: until
                                then a front end may keep the packet back, and feed it again when engine_tell was called for the flow */
     uint32_t flow;          /* the same that was asked about */
+    bool want_ways;         /* DROP: whose packet it is can't be told. From now on frames have to say their way */
 };
 
 /* Whatever flow it is for: one that is over is passed over. Between two frames. */
@@ -199,6 +203,7 @@ struct engine_counters {
     uint64_t bans;
     uint64_t passed, clipped, rewritten, refused, dropped, resets, resets_again, unset;
     uint64_t conflicts, stream_full, out_of_window, urgent, spoofed, gaps, gap_bytes;
+    uint64_t other_way, way_unknown; /* packets of another connection with the same endpoints; of one that can't be told */
     uint64_t flows_now, flows_peak, flows_max;
     uint64_t blocks_now, blocks_peak, blocks_max; /* of streams, STREAM_BLOCK bytes each */
     uint64_t notes_now, notes_peak, notes_max;    /* of what HELO and MAIL said, small ones */

@@ -58,14 +58,14 @@ struct session {
     bool is_excused : 1;
     bool external_open : 1;     /* an external recipient was accepted since the last message */
     bool has_rare : 1;          /* engine.rare has something to say of it */
+    uint32_t way;               /* frame.way of its packets; 0 = not known (engine_way.c) */
+    uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t packets[ROLE_COUNT];
     uint64_t bytes[ROLE_COUNT];
     struct smtp smtp;
     struct wall began;
     uint64_t flow_id;
     uint32_t rcpts;
-    uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
-    struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
     struct seq quit;            /* valid if session_over: behind the client's QUIT */
 };
 _Static_assert(sizeof(struct session) == 5 * 64, "a session is five cache lines");
@@ -81,6 +81,7 @@ struct session_rare {
     uint32_t external_rcpts, external_accepted, external_messages;
     uint32_t told;              /* bit reason: alerted once already */
     uint32_t lists;             /* that have the client */
+    struct seq excused;         /* valid if is_excused: the client's bytes before this went on in WATCH */
     uint8_t verdict;            /* enum action: the highest that was asked for */
     uint8_t reason;             /* enum reason of that */
     uint8_t resets_left;        /* condemned: how often the RST to the server will be sent again */
@@ -89,6 +90,18 @@ struct session_rare {
     struct refusal refused[REWRITE_PATCHES_MAX];
     struct mono held_since;     /* valid if not 0 */
     struct mono reset_due;      /* when next */
+};
+
+/*
+ * Connections that may still be with their server when the engine forgot them: by the hash of their endpoints, two bits
+ * each, for one to two hours. Where there are too many, more look so than are.
+ */
+#define DEPARTED_BITS   19
+#define DEPARTED_AGE_NS (3600 * NS_PER_S)
+struct departed {
+    uint8_t bits[2][1 << (DEPARTED_BITS - 3)]; /* of this hour and of the one before */
+    uint8_t young;
+    struct mono turned; /* when `young` began; 0: nothing was put in yet */
 };
 
 /* What shortens a flow's time; what makes it longer is seen when it comes up. */
@@ -114,6 +127,8 @@ struct engine {
     struct bytes l3;            /* of the last frame; of the whole datagram where it was a fragment */
     uint32_t spare;             /* next flow index that engine_make_room looks at */
     uint64_t next_flow_id;
+    struct mono ways_asked;     /* since when frames should say their way; 0: it wasn't needed yet */
+    struct departed departed;
 };
 
 /* To be read: all 0 where there is nothing. */
@@ -178,6 +193,12 @@ static inline void verdict_drop(struct verdict *v, enum reason reason)
     v->kind = VERDICT_DROP;
     v->reason = reason;
 }
+
+/* engine_way.c: GUARD, a packet that doesn't say the way that its session has, or that has a SYN: true: it is, or may be,
+   another connection's, and *v says what becomes of it. Else it is the session's, which may begin anew by this. */
+RW_CHECK bool way_refuses(struct engine *, const struct frame *, uint32_t flow, enum role from, struct verdict *);
+/* The flow is forgotten now. */
+void way_depart(struct engine *, uint32_t flow);
 
 /* engine_verdict.c: on e->packet, which belongs to this flow. *whose turns where the roles do. */
 void verdict_on(struct engine *, const struct frame *, uint32_t flow, enum role *whose, struct verdict *);

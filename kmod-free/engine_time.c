@@ -53,6 +53,7 @@ int64_t engine_longest_life(const struct engine_config *cfg)
 
 static void flow_end(struct engine *e, uint32_t flow)
 {
+    way_depart(e, flow);
     engine_session_end(e, flow);
     wheel_take_out(&e->wheel, flow);
     flow_free(&e->table, flow);

@@ -50,7 +50,7 @@ static void let_through(struct engine *e, uint32_t flow, enum role from, struct 
     struct seq at = packet_data_seq(p), stop = seq_add(at, p->wire_len);
     if (from == ROLE_CLIENT && s->client_waits && p->wire_len > 0) {
         struct seq barrier = end->stream.read;
-        bool excused = s->is_excused && !seq_after(end->passed_high, s->excused);
+        bool excused = s->is_excused && !seq_after(end->passed_high, session_rare_of(e, flow)->excused);
         if (!s->dnsbl_waits && seq_after(end->passed_high, barrier) && !excused) {
             judge_raise(e, flow, REASON_EVASION); /* it is out already, beyond a gap that now closes */
             if (s->condemned) {
@@ -232,6 +232,8 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
             verdict_pass(v);
         return;
     }
+    if ((f->way != s->way || p->flags & TCP_SYN) && engine_guards(e) && way_refuses(e, f, flow, from, v))
+        return;
     fl->last = e->now;
     fl->last_wall = f->wall;
     s->packets[from]++;

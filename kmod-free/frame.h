@@ -27,6 +27,7 @@ struct frame {
     struct wall wall;     /* the same, for events */
     enum csum_state csum;
     uint8_t tag;          /* 1..15 read out of the packet mark by the front end; 0 = none */
+    uint32_t way;         /* which of several connections that look the same from here (engine_way.c); 0 = not known */
     uint32_t in, out;     /* numbers of the interfaces that it came in by and will leave by; 0 = not known */
     bool cut;             /* the capture kept fewer bytes than the wire had (snaplen) */
 };

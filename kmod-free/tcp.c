@@ -291,10 +291,14 @@ enum tcp_answer tcp_take(struct tcp *t, const struct tcp_limits *lim, const stru
     end->seen = true;
     if (from == ROLE_SERVER && t->established && !(p->flags & TCP_SYN))
         hear_server(t, p);
-    if (p->flags & TCP_SYN && p->payload.len == 0)
-        return TCP_TAKEN;
+    if (p->flags & TCP_SYN) {
+        if (p->payload.len == 0)
+            return TCP_TAKEN;
+        t->syn_data = true;
+    }
     if (p->flags & TCP_RST) {
         end->rst_seen |= near(p->seq, end->stream.acked);
+        end->rst_exact |= seq_equal(p->seq, end->passed);
         return TCP_TAKEN;
     }
     if (lim->strict && !acceptable(t, p, from))

@@ -43,6 +43,7 @@ struct tcp_end {
     bool seen : 1;           /* it sent at least one packet that we saw */
     bool fin_unseen : 1;     /* its FIN needn't come by here: an acknowledgment of one number more shows it */
     bool unseen : 1;         /* nothing of what it sends needs to come by here */
+    bool rst_exact : 1;      /* it sent a RST with the very number that its receiver waits for (RFC 5961 section 3) */
 };
 
 struct tcp {
@@ -57,6 +58,7 @@ struct tcp {
                                 isn't a made up address */
     bool heard : 1;          /* the server sent what shows that it has the connection */
     bool gone : 1;           /* ... and ended it: FIN, or RST */
+    bool syn_data : 1;       /* the client's SYN had data */
 };
 
 struct tcp_limits {

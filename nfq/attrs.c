@@ -43,7 +43,7 @@ static int attr_seen(const struct nlattr *attr, void *ctx)
     uint16_t type = mnl_attr_get_type(attr);
     found->end = (const uint8_t *)attr + mnl_attr_get_len(attr);
     size_t size = exact_size(type);
-    if (size == 0 && type != NFQA_PAYLOAD)
+    if (size == 0 && type != NFQA_PAYLOAD && type != NFQA_CT)
         return MNL_CB_OK;
     if (found->of[type] != NULL || (size != 0 && mnl_attr_get_payload_len(attr) != size))
         found->bad = true; /* the first one stays, for the id's sake */
@@ -134,6 +134,9 @@ enum queued_result queued_of_message(struct bytes message, const struct marks *m
         out->mark = be32_of(found.of[NFQA_MARK]);
     uint32_t info = found.of[NFQA_SKB_INFO] != NULL ? be32_of(found.of[NFQA_SKB_INFO]) : 0;
     out->gso = (info & NFQA_SKB_GSO) != 0;
+    if (found.of[NFQA_CT] != NULL)
+        out->conntrack =
+            bytes_of(mnl_attr_get_payload(found.of[NFQA_CT]), mnl_attr_get_payload_len(found.of[NFQA_CT]));
     out->frame.csum = (info & NFQA_SKB_CSUMNOTREADY) != 0 ? CSUM_TRUSTED : CSUM_VERIFY;
     out->frame.l3 = l3;
     out->frame.tag = marks_tag(m, out->mark);

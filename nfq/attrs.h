@@ -14,6 +14,7 @@ struct queued {
     uint16_t queue;     /* number of the queue that it came from */
     uint8_t hook;       /* enum nf_inet_hooks */
     uint32_t mark;      /* packet mark; 0 also when the kernel sent none */
+    struct bytes conntrack; /* NFQA_CT's content, borrowed; empty: it wasn't asked for, or the packet isn't tracked */
     bool gso;           /* NFQA_SKB_GSO: the kernel will cut it into segments on output */
     struct frame frame; /* borrowed from the message; `at` and `wall` are the caller's to set */
 };

@@ -35,6 +35,7 @@ static void each_of_worker(const struct walk *w, const struct worker_counters *c
     w->take(w->ctx, "", "close_requests", c->close_requests);
     w->take(w->ctx, "", "lost_events", c->lost_events);
     w->take(w->ctx, "", "lost_messages", c->lost_messages);
+    w->take(w->ctx, "", "ways", c->ways);
 }
 
 static void each_of_engine(const struct walk *w, const struct engine_counters *c)
@@ -69,6 +70,8 @@ static void each_of_engine(const struct walk *w, const struct engine_counters *c
     w->take(w->ctx, "", "out_of_window", c->out_of_window);
     w->take(w->ctx, "", "urgent", c->urgent);
     w->take(w->ctx, "", "spoofed", c->spoofed);
+    w->take(w->ctx, "", "other_way", c->other_way);
+    w->take(w->ctx, "", "way_unknown", c->way_unknown);
     w->take(w->ctx, "", "gaps", c->gaps);
     w->take(w->ctx, "", "gap_bytes", c->gap_bytes);
     w->take(w->ctx, "", "dnsbl_asked", c->dnsbl_asked);

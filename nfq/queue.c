@@ -80,6 +80,9 @@ static int read_acknowledgement(struct queue *q, const struct queue_config *c, u
     return -ETIMEDOUT;
 }
 
+/* Numbers of messages whose answers we look for; those of the steps begin at 1. */
+#define TRACK_SEQ 100
+
 enum step { STEP_BIND, STEP_FLAGS, STEP_MAXLEN, STEP_COPY };
 #define STEP_COUNT 4
 
@@ -112,6 +115,58 @@ int queue_set_fail_open(struct queue *q, bool fail_open)
     struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
     put_step(head, &c, STEP_FLAGS);
     return queue_send(q, bytes_of(head, head->nlmsg_len));
+}
+
+/* One flag of its own; the mask keeps all others as they are. */
+static int send_track(struct queue *q, uint32_t seq, bool on)
+{
+    union {
+        struct nlmsghdr head;
+        char room[256];
+    } buffer;
+    struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
+    head->nlmsg_flags |= NLM_F_ACK;
+    head->nlmsg_seq = seq;
+    mnl_attr_put_u32(head, NFQA_CFG_FLAGS, htonl(on ? NFQA_CFG_F_CONNTRACK : 0));
+    mnl_attr_put_u32(head, NFQA_CFG_MASK, htonl(NFQA_CFG_F_CONNTRACK));
+    return queue_send(q, bytes_of(head, head->nlmsg_len));
+}
+
+int queue_track(struct queue *q)
+{
+    return send_track(q, TRACK_SEQ, true);
+}
+
+bool queue_track_answer(struct bytes message, int *error)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } m;
+    if (message.len < sizeof m)
+        return false;
+    memcpy(&m, message.at, sizeof m);
+    *error = m.error.error;
+    return m.head.nlmsg_type == NLMSG_ERROR && m.error.msg.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG) &&
+           m.error.msg.nlmsg_seq == TRACK_SEQ;
+}
+
+/*
+ * Can it be had at all? Asked before packets come: the kernel may have to load a module for it, and not every kernel has
+ * that (CONFIG_NETFILTER_NETLINK_GLUE_CT).
+ */
+static int try_track(struct queue *q, const struct queue_config *c)
+{
+    for (int on = 1; on >= 0; on--) {
+        uint32_t seq = TRACK_SEQ + 1 + (uint32_t)on;
+        int r = send_track(q, seq, on);
+        if (r == 0)
+            r = read_acknowledgement(q, c, seq);
+        if (r < 0)
+            return on ? 0 : r;
+    }
+    q->can_track = true;
+    return 0;
 }
 
 static void explain_step(const struct queue_config *c, enum step step, int error, char *text, size_t room)
@@ -153,6 +208,8 @@ static int configure(struct queue *q, const struct queue_config *c, char *error,
         int r = queue_send(q, bytes_of(head, head->nlmsg_len));
         if (r == 0)
             r = read_acknowledgement(q, c, step + 1);
+        if (r == 0 && step == STEP_FLAGS)
+            r = try_track(q, c);
         if (r < 0) {
             explain_step(c, (enum step)step, -r, error, room);
             return r;

@@ -45,6 +45,7 @@ struct queue {
     struct mnl_socket *socket;
     uint16_t number;
     bool buffer_short; /* the kernel gave less receive buffer than was asked for */
+    bool can_track;    /* it can send what connection tracking knows of a packet (NFQA_CT); at first it doesn't */
     uint8_t *memory;   /* QUEUE_BATCH messages */
     struct mmsghdr *messages;
     struct iovec *parts;
@@ -73,6 +74,13 @@ RW_CHECK bool queue_next_message(struct bytes *datagram, struct bytes *message);
 bool queue_is_error(struct bytes message);
 /* NFQA_CFG_F_FAIL_OPEN of a running queue. What the kernel says to it comes as an error message, if it has anything to say. */
 RW_CHECK int queue_set_fail_open(struct queue *, bool fail_open);
+/*
+ * NFQA_CFG_F_CONNTRACK of a running queue: from now on packets bring NFQA_CT. 0 or -errno; the kernel's answer comes among
+ * the packets. Never waits.
+ */
+RW_CHECK int queue_track(struct queue *);
+/* Is it that answer? Then *error is 0 or -errno. */
+RW_CHECK bool queue_track_answer(struct bytes message, int *error);
 /* All bytes in one send. 0 or -errno. */
 RW_CHECK int queue_send(struct queue *, struct bytes messages);
 

@@ -5,6 +5,7 @@
 #include "nfq/parking.h"
 #include "nfq/sandbox.h"
 #include "nfq/verdict.h"
+#include "nfq/way.h"
 
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -53,6 +54,8 @@ struct worker {
     uint32_t noted; /* bits of enum note that were sent */
     struct mono now, ticked, beat;
     struct wall wall;
+    bool ways_due; /* packets shall say their way, and the kernel wasn't told yet */
+    uint8_t way_key[WAY_KEY_BYTES];
 };
 
 static volatile sig_atomic_t stop_asked, report_asked, message_waits;
@@ -241,8 +244,11 @@ static void judge_frame(struct worker *w, struct queued *q, struct bytes message
 {
     q->frame.at = w->now;
     q->frame.wall = w->wall;
+    if (q->conntrack.len > 0)
+        q->frame.way = way_of_conntrack(q->conntrack, w->way_key);
     struct verdict v = engine_feed(w->engine, &q->frame);
     w->payload_seen |= engine_packet(w->engine)->wire_len > 0;
+    w->ways_due |= v.want_ways;
     if (message.len > 0 && park(w, &v, message)) {
         w->count.parked++;
         verdict_later(&w->out, q->queue, q->id);
@@ -277,6 +283,23 @@ static void judge(struct worker *w, struct queued *q, struct bytes message)
     judge_frame(w, q, message);
 }
 
+/* Between two turns. */
+static void ask_for_ways(struct worker *w)
+{
+    w->ways_due = queue_track(w->queue) < 0; /* short of memory: again */
+}
+
+static bool take_ways_answer(struct worker *w, struct bytes message)
+{
+    int error;
+    if (!queue_track_answer(message, &error))
+        return false;
+    w->count.ways = error == 0;
+    if (error != 0)
+        engine_no_ways(w->engine);
+    return true;
+}
+
 static int take_message(struct worker *w, struct bytes message)
 {
     int r = 0;
@@ -284,6 +307,8 @@ static int take_message(struct worker *w, struct bytes message)
     if (verdict_none_unseen(message))
         return 0;
     if (queue_is_error(message)) {
+        if (take_ways_answer(w, message))
+            return 0;
         w->count.verdict_errors++;
         note_once(w, NOTE_VERDICTS_LOST);
         return 0;
@@ -377,6 +402,8 @@ static int turn(struct worker *w, bool no_wait)
     w->count.batches += n > 0;
     if (r == 0)
         r = flush(w);
+    if (w->ways_due)
+        ask_for_ways(w);
     if (mono_before(mono_add(w->ticked, TICK_NS), w->now)) {
         engine_tick(w->engine, w->now);
         w->ticked = w->now;
@@ -455,6 +482,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
     struct engine_config ec = setup->config->engine;
     ec.stance = setup->enforce ? STANCE_GUARD : STANCE_WATCH;
     ec.live = true;
+    ec.ways = setup->queue.can_track;
     ec.want_rcpt_events = setup->config->log_rcpt;
     ec.want_session_events = setup->config->event_file != NULL;
     ec.want_reply_events = false;
@@ -475,6 +503,7 @@ static bool prepare(struct worker *w, struct worker_setup *setup)
         .control = {.fd = setup->control},
         .asks = {.fd = setup->asks},
     };
+    randombytes_buf(w->way_key, sizeof w->way_key);
     set_mode(w, setup->enforce);
     parking_begin(&w->parked);
     if (w->out.at == NULL || w->scratch == NULL)

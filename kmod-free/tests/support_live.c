@@ -36,7 +36,7 @@ void log_event(void *ctx, const struct event *ev)
     l->len += (size_t)snprintf(l->text + l->len, LOG_MAX - l->len, "\n");
 }
 
-struct engine *engine_make(enum stance stance, struct log *l)
+static struct engine *make(enum stance stance, struct log *l, bool ways)
 {
     struct engine_config cfg;
     struct policy *p = support_policy(stance == STANCE_GUARD);
@@ -48,6 +48,7 @@ struct engine *engine_make(enum stance stance, struct log *l)
     cfg.stance = stance;
     cfg.live = stance == STANCE_GUARD;
     cfg.max_flows = 16;
+    cfg.ways = ways;
     cfg.stream_blocks = 256;
     cfg.stream_block_limit = 64;
     cfg.want_rcpt_events = true;
@@ -59,11 +60,17 @@ struct engine *engine_make(enum stance stance, struct log *l)
     return e;
 }
 
+struct engine *engine_make(enum stance stance, struct log *l)
+{
+    return make(stance, l, false);
+}
+
 struct verdict feed_raw(struct live *c, struct bytes l3)
 {
     struct frame f = support_frame(l3, c->ns += NS_PER_MS);
     f.in = c->in;
     f.out = c->out;
+    f.way = c->way;
     struct bytes guarded = guard_copy(f.l3);
     f.l3 = guarded;
     struct verdict v = engine_feed(c->e, &f);
@@ -106,11 +113,21 @@ void live_end(struct live *c)
     engine_free(c->e);
 }
 
-void live_guard(struct live *c)
+static void guard_begin(struct live *c, bool ways)
 {
     static struct log events;
     events = (struct log){0};
-    live_begin(c, engine_make(STANCE_GUARD, &events), &events);
+    live_begin(c, make(STANCE_GUARD, &events, ways), &events);
+}
+
+void live_guard(struct live *c)
+{
+    guard_begin(c, false);
+}
+
+void live_guard_ways(struct live *c)
+{
+    guard_begin(c, true);
 }
 
 struct support_segment live_next(const struct live *c, enum role from, uint8_t flags, const char *text)

@@ -29,6 +29,7 @@ struct live {
     struct support_tcp tcp;
     int64_t ns;
     uint32_t in, out; /* interfaces, as the front end says them */
+    uint32_t way;     /* of the frames to come; 0: they don't say it */
 };
 
 /* The client's is 198.51.100.2:40112, ISN 100; the server's 192.0.2.25:25, ISN 900. */
@@ -48,6 +49,8 @@ struct verdict feed_raw(struct live *c, struct bytes l3);
 
 /* live_begin with an engine in GUARD and an empty log of its own (c->l; valid until the next live_guard). */
 void live_guard(struct live *c);
+/* The same with an engine that can ask for ways. */
+void live_guard_ways(struct live *c);
 /* The segment that `from` would send next, for the test to change and to feed; the conversation doesn't move on. */
 struct support_segment live_next(const struct live *c, enum role from, uint8_t flags, const char *text);
 struct verdict feed_segment(struct live *c, const struct support_segment *seg);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -521,11 +522,50 @@ static void the_kernels_list_is_read(void **state)
     }
 }
 
+static void what_connection_tracking_knows(void **state)
+{
+    (void)state;
+    struct built b;
+    struct queued q;
+    good_message(&b);
+    assert_int_equal(read_built(&b, &q), QUEUED_OK);
+    assert_int_equal(q.conntrack.len, 0);
+    attr(&b, NFQA_CT | NLA_F_NESTED, "some nest", 9);
+    assert_int_equal(read_built(&b, &q), QUEUED_OK);
+    assert_int_equal(q.conntrack.len, 9);
+    attr(&b, NFQA_CT, "another", 7);
+    assert_int_equal(read_built(&b, &q), QUEUED_BAD);
+}
+
+/* The kernel's answer to queue_track, among packets and other answers. */
+static void the_answer_to_tracking(void **state)
+{
+    (void)state;
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } m = {
+        .head = {.nlmsg_len = sizeof m, .nlmsg_type = NLMSG_ERROR, .nlmsg_seq = 100},
+        .error = {.error = -EOPNOTSUPP, .msg = {.nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG, .nlmsg_seq = 100}},
+    };
+    int error = 1;
+    assert_true(queue_track_answer(bytes_of(&m, sizeof m), &error));
+    assert_int_equal(error, -EOPNOTSUPP);
+    assert_false(queue_track_answer(bytes_of(&m, sizeof m - 1), &error));
+    m.error.msg.nlmsg_seq = 1;
+    assert_false(queue_track_answer(bytes_of(&m, sizeof m), &error));
+    m.error.msg.nlmsg_seq = 100;
+    m.error.msg.nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT;
+    assert_false(queue_track_answer(bytes_of(&m, sizeof m), &error));
+}
+
 int main(void)
 {
     if (!marks_of_mask(MARK_MASK_DEFAULT, &marks))
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_connection_tracking_knows),
+        cmocka_unit_test(the_answer_to_tracking),
         cmocka_unit_test(a_packet_of_either_family_is_understood),
         cmocka_unit_test(checksum_and_gso_come_from_skb_info),
         cmocka_unit_test(interfaces_are_those_of_the_bridge_ports_where_there_are_any),
