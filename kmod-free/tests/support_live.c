@@ -107,6 +107,12 @@ void live_open(struct live *c)
     assert_int_equal(say(c, ROLE_SERVER, "220 x\r\n").kind, VERDICT_PASS);
 }
 
+void live_exchange(struct live *c, const char *command, const char *reply)
+{
+    passes(say(c, ROLE_CLIENT, command));
+    passes(say(c, ROLE_SERVER, reply));
+}
+
 void live_end(struct live *c)
 {
     engine_finish(c->e);

@@ -40,6 +40,8 @@ void live_end(struct live *c);
 /* The next segment of `from`. */
 struct verdict say_flags(struct live *c, enum role from, uint8_t flags, const char *text);
 struct verdict say(struct live *c, enum role from, const char *text);
+/* A command and its reply, both of which must pass. */
+void live_exchange(struct live *c, const char *command, const char *reply);
 struct verdict feed_raw(struct live *c, struct bytes l3);
 
 /* ---- for tests that change what TCP says ---- */

@@ -23,8 +23,7 @@ static void test_new_isn(void **state)
     passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\nRCPT TO:<u@ext.exam"));
     live_restart(&c, 5000000, 6000000); /* without a word of farewell */
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "EHLO x\r\n")); /* not the rest of the old line */
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(&c, "EHLO x\r\n", "250 ok\r\n"); /* not the rest of the old line */
     live_still_judged(&c);
 }
 
@@ -34,12 +33,10 @@ static void test_same_isn(void **state)
     struct live c;
     live_guard(&c);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "NOOP\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(&c, "NOOP\r\n", "250 ok\r\n");
     live_restart(&c, 100, 77777777); /* live_begin's own ISN for the client, another for the server */
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "HELP\r\n")); /* no copy of NOOP */
-    passes(say(&c, ROLE_SERVER, "214 no\r\n"));
+    live_exchange(&c, "HELP\r\n", "214 no\r\n"); /* no copy of NOOP */
     live_still_judged(&c);
 }
 
@@ -56,8 +53,7 @@ static void test_same_isn_after_fin(void **state)
     passes(say_flags(&c, ROLE_CLIENT, TCP_ACK, ""));
     live_restart(&c, 100, 900);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "HELP\r\n"));
-    passes(say(&c, ROLE_SERVER, "214 no\r\n"));
+    live_exchange(&c, "HELP\r\n", "214 no\r\n");
     live_still_judged(&c);
 }
 
@@ -115,8 +111,7 @@ static void stray_beginning(uint16_t client_port, uint8_t flags, const char *tex
     struct support_segment rst = live_next(&c, ROLE_SERVER, TCP_RST, "");
     (void)feed_segment(&c, &rst);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "EHLO x\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(&c, "EHLO x\r\n", "250 ok\r\n");
     live_still_judged(&c);
 }
 
@@ -163,6 +158,18 @@ static void test_servers_named(void **state)
     live_end(&c);
 }
 
+/* The server takes what the SYN brings with it, and greets. */
+static void data_taken(struct live *c, const struct support_segment *syn)
+{
+    struct support_segment answer = live_next(c, ROLE_SERVER, TCP_SYN | TCP_ACK, "");
+    answer.ack = syn->seq + 1 + (uint32_t)syn->payload.len;
+    passes(feed_segment(c, &answer));
+    c->tcp.next[ROLE_CLIENT] = answer.ack;
+    c->tcp.next[ROLE_SERVER] = answer.seq + 1;
+    c->tcp.started = true;
+    passes(say(c, ROLE_SERVER, "220 x\r\n"));
+}
+
 /* Data in the SYN (RFC 7413): read where it stands, and again in any copy. */
 static void test_data_in_syn(void **state)
 {
@@ -176,13 +183,7 @@ static void test_data_in_syn(void **state)
     live_guard(&c);
     syn = live_next(&c, ROLE_CLIENT, TCP_SYN, "RCPT TO:<u@ext.exam");
     passes(feed_segment(&c, &syn));
-    struct support_segment answer = live_next(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "");
-    answer.ack = syn.seq + 1 + (uint32_t)syn.payload.len;
-    passes(feed_segment(&c, &answer));
-    c.tcp.next[ROLE_CLIENT] = answer.ack;
-    c.tcp.next[ROLE_SERVER] = answer.seq + 1;
-    c.tcp.started = true;
-    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    data_taken(&c, &syn);
     is_reset(say(&c, ROLE_CLIENT, "ple>\r\n"), REASON_EXTERNAL_RCPT);
     live_end(&c);
 
@@ -243,8 +244,7 @@ static void test_answer_to_a_syn_before_the_last(void **state)
     struct live c;
     live_guard(&c);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(&c, "MAIL FROM:<>\r\n", "250 ok\r\n");
     passes(say_flags(&c, ROLE_CLIENT, TCP_RST | TCP_ACK, ""));
     live_restart(&c, c.tcp.next[ROLE_CLIENT] + 1000, c.tcp.next[ROLE_SERVER] - 10);
     struct support_segment syn = live_next(&c, ROLE_CLIENT, TCP_SYN, ""), never = syn;
@@ -304,13 +304,7 @@ static void test_other_syn_behind_data_in_syn(void **state)
     other.seq += (uint32_t)syn.payload.len;
     other.payload = (struct bytes){0};
     assert_int_equal(feed_segment(&c, &other).kind, VERDICT_DROP);
-    struct support_segment answer = live_next(&c, ROLE_SERVER, TCP_SYN | TCP_ACK, "");
-    answer.ack = syn.seq + 1 + (uint32_t)syn.payload.len;
-    passes(feed_segment(&c, &answer));
-    c.tcp.next[ROLE_CLIENT] = answer.ack;
-    c.tcp.next[ROLE_SERVER] = answer.seq + 1;
-    c.tcp.started = true;
-    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    data_taken(&c, &syn);
     is_reset(say(&c, ROLE_CLIENT, "ple>\r\n"), REASON_EXTERNAL_RCPT);
     live_end(&c);
 }

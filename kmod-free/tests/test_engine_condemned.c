@@ -44,8 +44,7 @@ static void begin_with_resets(struct live *c, struct sent *sent)
     assert_non_null(e);
     live_begin(c, e, &events);
     live_open(c);
-    passes(say(c, ROLE_CLIENT, "MAIL FROM:<>\r\n"));
-    passes(say(c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(c, "MAIL FROM:<>\r\n", "250 ok\r\n");
 }
 
 static void wait_s(struct live *c, int64_t seconds)

@@ -15,8 +15,7 @@
 static void leave(struct live *c)
 {
     live_open(c);
-    passes(say(c, ROLE_CLIENT, "EHLO x\r\n"));
-    passes(say(c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(c, "EHLO x\r\n", "250 ok\r\n");
     struct verdict v = say(c, ROLE_CLIENT, "QUIT\r\n");
     passes(v);
     assert_true(v.over);

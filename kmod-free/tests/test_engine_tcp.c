@@ -19,8 +19,7 @@ static void test_keep_alive(void **state)
     struct live c;
     live_guard(&c);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "EHLO x\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    live_exchange(&c, "EHLO x\r\n", "250 ok\r\n");
     for (int bytes = 0; bytes < 2;
          bytes++) { /* with a byte of garbage where the last one was (RFC 9293 3.8.4), or none */
         struct support_segment probe = live_next(&c, ROLE_CLIENT, TCP_ACK, bytes ? "x" : "");
@@ -103,8 +102,7 @@ static void test_fin_out_of_window(void **state)
         struct live c;
         live_guard(&c);
         live_open(&c);
-        passes(say(&c, ROLE_CLIENT, "EHLO x\r\n"));
-        passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+        live_exchange(&c, "EHLO x\r\n", "250 ok\r\n");
         struct support_segment fin = live_next(&c, ROLE_CLIENT, TCP_FIN | TCP_ACK, "");
         fin.seq += (uint32_t)where[i];
         struct verdict v = feed_segment(&c, &fin);
@@ -335,8 +333,7 @@ static void test_some_take_all_they_can(void **state)
     assert_int_not_equal(n.stream_full, 0);
     c.ns = hog[9].ns;
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\nRCPT TO:<u@local.example>\r\nDATA\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n250 ok\r\n354 go\r\n"));
+    live_exchange(&c, "MAIL FROM:<>\r\nRCPT TO:<u@local.example>\r\nDATA\r\n", "250 ok\r\n250 ok\r\n354 go\r\n");
     passes(say(&c, ROLE_CLIENT, "x\r\n.\r\n"));
     live_end(&c);
 }
@@ -374,8 +371,7 @@ static void test_long_segment_and_little_room(void **state)
     struct live c;
     live_guard(&c);
     live_open(&c);
-    passes(say(&c, ROLE_CLIENT, "MAIL FROM:<>\r\nRCPT TO:<u@local.example>\r\nDATA\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 ok\r\n250 ok\r\n354 go\r\n"));
+    live_exchange(&c, "MAIL FROM:<>\r\nRCPT TO:<u@local.example>\r\nDATA\r\n", "250 ok\r\n250 ok\r\n354 go\r\n");
     static char body[60001];
     memset(body, 'x', sizeof body - 1);
     for (size_t i = 77; i < sizeof body - 1; i += 78)
@@ -393,8 +389,7 @@ static void test_long_segment_and_little_room(void **state)
     c.tcp.next[ROLE_CLIENT] += v.keep;
     passes(say_flags(&c, ROLE_SERVER, TCP_ACK, "")); /* acknowledged */
     passes(say(&c, ROLE_CLIENT, body + v.keep));
-    passes(say(&c, ROLE_CLIENT, "\r\n.\r\n"));
-    passes(say(&c, ROLE_SERVER, "250 queued\r\n"));
+    live_exchange(&c, "\r\n.\r\n", "250 queued\r\n");
     live_still_judged(&c);
 }
 
