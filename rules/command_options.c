@@ -52,7 +52,7 @@ bool command_bad_option(const char *command, int got, char **argv, const struct 
     size_t count = strncmp(word, "--", 2) == 0 ? named(word + 2, known, &o) : 0;
 
     begin(command);
-    /* A letter may stand in the midst of others, and getopt then still be at the word before: that is a letter's as well. */
+    /* A letter may stand in the midst of others, and getopt then still be at the word before. */
     if (got == ':')
         fprintf(stderr, "%s needs a value", count > 0 ? shown(word, text) : letter);
     else if (optopt != 0 && o != NULL && o->val == optopt && o->has_arg == no_argument && strchr(word, '=') != NULL)

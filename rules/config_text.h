@@ -31,8 +31,8 @@ RW_CHECK char *config_load(const char *path, enum config_source, size_t most, si
 RW_CHECK const char *config_text_tidy(char *text, size_t len, int *line);
 
 /*
- * The line of the last `key = { }` (or +=) that begins on a line up to `last`, for libconfuse doesn't say where an empty
- * list stood; 0: there is none. The text is tidied.
+ * The line of the last `key = { }` (or +=) that begins on a line up to `last`, for libconfuse doesn't say where an
+ * empty list stood; 0: there is none. The text is tidied.
  */
 RW_CHECK int config_text_empty_list(const char *text, size_t len, const char *key, int last);
 

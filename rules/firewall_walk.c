@@ -46,7 +46,8 @@ static enum outcome act(struct fw_walk *w, struct place *stack, size_t *depth, c
     switch (a->act) {
     case ACT_META_SET:
         w->meta = (w->meta & a->keep) | a->set;
-        if (stack[*depth].chain->hook == FW_PREROUTING && !stack[*depth].chain->ours && (a->set & w->firewall->tag) != 0) {
+        if (stack[*depth].chain->hook == FW_PREROUTING && !stack[*depth].chain->ours &&
+            (a->set & w->firewall->tag) != 0) {
             w->tagged = rule;
             w->tagged_mark = w->meta;
         }

@@ -348,9 +348,10 @@ static void iptables_edits(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(of_iptables) / sizeof(of_iptables[0]); i++) {
-        struct firewall_text t = {.iptables = edited(load("iptables.save"), of_iptables[i].from, of_iptables[i].to, of_iptables[i].all),
+        const struct edit *e = &of_iptables[i];
+        struct firewall_text t = {.iptables = edited(load("iptables.save"), e->from, e->to, e->all),
                                   .ip6tables = load("ip6tables.save")};
-        check(&t, &of_iptables[i]);
+        check(&t, e);
         firewall_text_free(&t);
     }
 }
@@ -369,7 +370,8 @@ static void listeners(void **state)
         {"", true, "nobody listens on queue 0: SMTP passes unguarded until `rcptwall run` does"},
         {"    1    217     0 2 65531     0     0        0  1\n", false, "nobody listens on queue 0"},
         {"    0    217     0 2 65531     0     0        0  1\n", false, NULL},
-        {"    7    216     0 2 65531     0     0        0  1\n    0    217     0 2 65531     0     0        0  1\n", true,
+        {"    7    216     0 2 65531     0     0        0  1\n"
+         "    0    217     0 2 65531     0     0        0  1\n", true,
          NULL},
     };
 
@@ -384,7 +386,8 @@ static void listeners(void **state)
         free(t.nft);
     }
     config.on_failure = FAIL_CLOSED;
-    char some[] = "    0    217     0 2 65531     0     0        0  1\n    3    217     0 2 65531     0     0        0  1\n";
+    char some[] = "    0    217     0 2 65531     0     0        0  1\n"
+                  "    3    217     0 2 65531     0     0        0  1\n";
     struct firewall_text range = {
         .nft = edited(load("routed.json"), TO_QUEUE_0, "\"queue\": {\"num\": {\"range\": [0, 3]}}", false), .queues = some};
     config.queue_last = 3;
