@@ -79,6 +79,7 @@ __attribute__((format(printf, 2, 0))) static void take_error(cfg_t *cfg, const c
 {
     static const char unknown[] = "no such option '";
     static const char duplicate[] = "found duplicate title '";
+    static const char unexpected[] = "unexpected token '";
     bool is_unknown = strncmp(format, unknown, sizeof(unknown) - 1) == 0;
     bool is_duplicate = strncmp(format, duplicate, sizeof(duplicate) - 1) == 0;
     struct config_reader *r = reading.reader;
@@ -96,7 +97,11 @@ __attribute__((format(printf, 2, 0))) static void take_error(cfg_t *cfg, const c
         else
             snprintf(text, sizeof(text), is_unknown ? "unknown key '%.100s'" : "'%.100s' is there twice", name);
     } else {
-        vsnprintf(text, sizeof(text), format, again);
+        size_t used = (size_t)vsnprintf(text, sizeof(text), format, again);
+        /* mostly a list without its braces, or without a comma */
+        if (used < sizeof(text) && strncmp(text, unexpected, sizeof(unexpected) - 1) == 0 &&
+            strchr("{}=", text[sizeof(unexpected) - 1]) == NULL)
+            snprintf(text + used, sizeof(text) - used, " (a list is written { a, b })");
     }
     va_end(again);
     if (reading.unknown[0] == '\0')
