@@ -108,6 +108,8 @@ RW_CHECK struct policy *engine_swap_policy(struct engine *, struct policy *owned
  */
 void engine_set_stance(struct engine *, enum stance);
 void engine_set_wants(struct engine *, bool rcpt_events, bool session_events);
+/* Before the first frame: these two have a connection already, which may not say anything for long (engine_way.c). */
+void engine_expect_other(struct engine *, const struct endpoint *, const struct endpoint *, struct mono now);
 /* It was asked for ways, and there are none to be had. */
 void engine_no_ways(struct engine *);
 

@@ -18,7 +18,7 @@
  *   may have died behind us, and not a RST of the server, which answers whatever strays;
  * - a SYN|ACK of another number, likewise (two SYNs may have one number);
  * - a SYN on the endpoints of a connection that was forgotten although it may live: one that fell silent or
- *   was pushed out, and wasn't ended by its server.
+ *   was pushed out, and wasn't ended by its server, or that was open before we came (engine_expect_other).
  *
  * That packet is dropped, and comes again, with its way. Nothing else can begin a second connection: a server that
  * is waiting for a client to acknowledge its SYN|ACK reads nothing from one that has not got it, and what it
@@ -56,9 +56,8 @@
 /* ---- who was forgotten ---- */
 
 /* The two bits of a connection. */
-static void departed_places(const struct engine *e, uint32_t flow, uint32_t place[static 2])
+static void departed_places(uint32_t hash, uint32_t place[static 2])
 {
-    uint32_t hash = e->table.links[flow].hash;
     place[0] = hash & DEPARTED_MASK;
     place[1] = hash >> (32 - DEPARTED_BITS);
 }
@@ -78,16 +77,27 @@ static void departed_age(struct departed *d, struct mono now)
     memset(d->bits[d->young], 0, sizeof d->bits[0]);
 }
 
-void way_depart(struct engine *e, uint32_t flow)
+static void departed_put(struct engine *e, uint32_t hash)
 {
-    const struct tcp *t = &e->sessions[flow].tcp;
-    if (!e->cfg.ways || !e->cfg.live || !t->established || t->of[ROLE_SERVER].fin_seen)
-        return;
     uint32_t place[2];
-    departed_places(e, flow, place);
+    departed_places(hash, place);
     departed_age(&e->departed, e->now);
     for (int i = 0; i < 2; i++)
         e->departed.bits[e->departed.young][place[i] / 8] |= (uint8_t)(1u << place[i] % 8);
+}
+
+void way_depart(struct engine *e, uint32_t flow)
+{
+    const struct tcp *t = &e->sessions[flow].tcp;
+    if (e->cfg.ways && e->cfg.live && t->established && !t->of[ROLE_SERVER].fin_seen)
+        departed_put(e, e->table.links[flow].hash);
+}
+
+void engine_expect_other(struct engine *e, const struct endpoint *a, const struct endpoint *b, struct mono now)
+{
+    e->now = now;
+    if (engine_is_server(e, a) || engine_is_server(e, b))
+        departed_put(e, flow_hash(&e->table, a, b));
 }
 
 static bool has_departed(struct engine *e, uint32_t flow)
@@ -97,7 +107,7 @@ static bool has_departed(struct engine *e, uint32_t flow)
     bool found = false;
     if (d->turned.ns == 0)
         return false;
-    departed_places(e, flow, place);
+    departed_places(e->table.links[flow].hash, place);
     departed_age(d, e->now);
     for (int i = 0; i < 2; i++)
         found |= bit_at(d->bits[i], place[0]) && bit_at(d->bits[i], place[1]);

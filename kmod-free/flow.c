@@ -94,6 +94,11 @@ static uint32_t hash_of(const struct flow_table *t, const struct endpoint *a, co
     return low;
 }
 
+uint32_t flow_hash(const struct flow_table *t, const struct endpoint *a, const struct endpoint *b)
+{
+    return hash_of(t, a, b);
+}
+
 static uint32_t *bucket_of(const struct flow_table *t, uint32_t hash)
 {
     uint32_t i = hash & (2 * t->level - 1);

@@ -78,6 +78,8 @@ RW_CHECK uint32_t flow_find(const struct flow_table *, const struct endpoint *sr
 RW_CHECK uint32_t flow_make(struct flow_table *, const struct endpoint *client, const struct endpoint *server,
                             struct mono now);
 void flow_free(struct flow_table *, uint32_t index);
+/* What the table goes by: the same for both directions. links[].hash of a flow that is in it. */
+uint32_t flow_hash(const struct flow_table *, const struct endpoint *, const struct endpoint *);
 /* Client and server change places (a half-seen session turned out to be the other way round). */
 void flow_swap_roles(struct flow_table *, uint32_t index);
 

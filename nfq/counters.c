@@ -36,6 +36,7 @@ static void each_of_worker(const struct walk *w, const struct worker_counters *c
     w->take(w->ctx, "", "lost_events", c->lost_events);
     w->take(w->ctx, "", "lost_messages", c->lost_messages);
     w->take(w->ctx, "", "ways", c->ways);
+    w->take(w->ctx, "", "ways_unread", c->ways_unread);
 }
 
 static void each_of_engine(const struct walk *w, const struct engine_counters *c)

@@ -36,6 +36,7 @@ struct worker_counters {
     uint64_t parked; /* of them that waited in the queue for a DNS blocklist's answer, before they got their verdict */
     uint64_t close_requests, lost_events, lost_messages;
     uint64_t ways; /* 1: packets say which of several connections they are of, since that was needed */
+    uint64_t ways_unread; /* 1: which connections were open at the start couldn't be read */
 };
 
 enum report_why {

@@ -477,6 +477,22 @@ static void between_turns(struct worker *w)
     }
 }
 
+static void open_already(void *ctx, struct bytes conntrack)
+{
+    const struct worker *w = ctx;
+    struct endpoint one, other;
+    if (way_ends(conntrack, &one, &other))
+        engine_expect_other(w->engine, &one, &other, w->now);
+}
+
+/* What was open before we came, and may be silent for long. Where it can't be read, it is as if there were none. */
+static void look_around(struct worker *w)
+{
+    read_clocks(w);
+    if (w->queue->can_track && way_each(open_already, w) < 0)
+        w->count.ways_unread = 1;
+}
+
 static bool prepare(struct worker *w, struct worker_setup *setup)
 {
     struct engine_config ec = setup->config->engine;
@@ -524,6 +540,7 @@ int worker_run(struct worker_setup *setup)
         fprintf(stderr, "rcptwall: queue %u: out of memory\n", setup->queue.number);
         return 1;
     }
+    look_around(&w);
     /* behind the change of privileges, which undoes it; and the supervisor may be gone already */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != setup->supervisor)

