@@ -68,7 +68,7 @@ struct engine *engine_new(const struct engine_config *cfg, struct policy *owned)
     bool ok = e->scratch && e->sessions && e->rare && flow_table_new(&e->table, cfg->max_flows, cfg->hash_key) &&
               wheel_new(&e->wheel, cfg->max_flows, engine_longest_life(cfg)) &&
               pool_new(&e->blocks, STREAM_BLOCK, cfg->stream_blocks) &&
-              pool_new(&e->notes, NOTE_BLOCK, cfg->max_flows * (uint32_t)NOTE_BLOCKS_MAX) && offenders_new(&e->offenders, cfg->hash_key);
+              pool_new(&e->notes, sizeof(struct note_block), cfg->max_flows * (uint32_t)NOTE_BLOCKS_MAX) && offenders_new(&e->offenders, cfg->hash_key);
     if (ok && cfg->defrag_datagrams > 0) {
         e->defrag = defrag_new(cfg->defrag_datagrams);
         ok = e->defrag != NULL;

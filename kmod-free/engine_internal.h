@@ -14,12 +14,18 @@
 #define NOTE_HELO_MAX 120
 #define NOTE_MAIL_MAX 260
 struct note {
-    uint16_t helo_len, mail_len;
-    bool has_helo, has_mail, helo_cut, mail_cut;
+    uint8_t helo_len;
+    bool has_helo : 1, has_mail : 1, helo_cut : 1, mail_cut : 1;
+    uint16_t mail_len;
     uint8_t text[NOTE_HELO_MAX + NOTE_MAIL_MAX]; /* HELO's name, and behind it MAIL's */
 };
-#define NOTE_BLOCK      64 /* it is kept in such pieces, chained by the pool's links */
-#define NOTE_BLOCKS_MAX ((sizeof(struct note) + NOTE_BLOCK - 1) / NOTE_BLOCK)
+/* It is kept in such pieces, chained: most of them need one. */
+#define NOTE_PART 44
+struct note_block {
+    uint32_t next; /* or POOL_NONE */
+    uint8_t part[NOTE_PART];
+};
+#define NOTE_BLOCKS_MAX ((sizeof(struct note) + NOTE_PART - 1) / NOTE_PART)
 
 /* What DNS blocklists say of a session's client. */
 enum dnsbl_opinion {

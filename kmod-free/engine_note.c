@@ -10,22 +10,28 @@ static size_t note_size(const struct note *n)
     return offsetof(struct note, text) + n->helo_len + n->mail_len;
 }
 
+static size_t part_of(size_t left)
+{
+    return left < NOTE_PART ? left : NOTE_PART;
+}
+
 void note_read(const struct engine *e, const struct session *s, struct note *out)
 {
     uint8_t *to = (uint8_t *)out;
     size_t left = offsetof(struct note, text);
 
     memset(out, 0, left);
-    for (uint32_t index = s->note; index != POOL_NONE && left > 0; index = e->notes.links[index].next) {
-        size_t n = left < NOTE_BLOCK ? left : NOTE_BLOCK;
+    for (uint32_t index = s->note; index != POOL_NONE && left > 0;) {
+        const struct note_block *b = pool_at(&e->notes, index);
         if (index == s->note) { /* the first block says how much there is */
-            memcpy(to, pool_at(&e->notes, index), left);
+            memcpy(to, b->part, left);
             left = note_size(out);
-            n = left < NOTE_BLOCK ? left : NOTE_BLOCK;
         }
-        memcpy(to, pool_at(&e->notes, index), n);
+        size_t n = part_of(left);
+        memcpy(to, b->part, n);
         to += n;
         left -= n;
+        index = b->next;
     }
 }
 
@@ -33,7 +39,7 @@ void note_forget(struct engine *e, struct session *s)
 {
     while (s->note != POOL_NONE) {
         uint32_t index = s->note;
-        s->note = e->notes.links[index].next;
+        s->note = ((const struct note_block *)pool_at(&e->notes, index))->next;
         pool_give(&e->notes, index);
     }
 }
@@ -42,23 +48,21 @@ static void note_write(struct engine *e, struct session *s, const struct note *n
 {
     const uint8_t *from = (const uint8_t *)note;
     size_t left = note_size(note);
-    uint32_t last = POOL_NONE;
+    uint32_t *link = &s->note;
 
     note_forget(e, s);
     while (left > 0) {
-        size_t n = left < NOTE_BLOCK ? left : NOTE_BLOCK;
+        size_t n = part_of(left);
         uint32_t index = pool_take(&e->notes);
         if (index == POOL_NONE) { /* there are enough for all: cannot happen, and would only cost a name in an event */
             note_forget(e, s);
             return;
         }
-        memcpy(pool_at(&e->notes, index), from, n);
-        e->notes.links[index].next = POOL_NONE;
-        if (last == POOL_NONE)
-            s->note = index;
-        else
-            e->notes.links[last].next = index;
-        last = index;
+        struct note_block *b = pool_at(&e->notes, index);
+        b->next = POOL_NONE;
+        memcpy(b->part, from, n);
+        *link = index;
+        link = &b->next;
         from += n;
         left -= n;
     }
@@ -73,7 +77,7 @@ void note_helo(struct engine *e, struct session *s, struct bytes name)
     n.has_helo = true;
     n.helo_cut = name.len > NOTE_HELO_MAX;
     keep_first(&name, NOTE_HELO_MAX);
-    n.helo_len = (uint16_t)name.len;
+    n.helo_len = (uint8_t)name.len;
     if (name.len > 0)
         memcpy(n.text, name.at, name.len);
     memcpy(n.text + n.helo_len, old.text + old.helo_len, old.mail_len);
