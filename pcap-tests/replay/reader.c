@@ -16,6 +16,11 @@
 #define STREAM_BYTES_EACH (UINT32_C(4) << 20)
 #define DEFRAG_DATAGRAMS  512
 #define FRAMES_PER_TICK   128
+/*
+ * With so many flows large pages are worth it. Not with fewer: to have them cleared takes longer than many small ones,
+ * and in a virtual machine whose host has to give the memory first, much longer.
+ */
+#define LARGE_PAGES_FLOWS (UINT32_C(1) << 17)
 /* A TCP segment takes at least this much of a capture: record header, IPv4 header, TCP header. */
 #define SEGMENT_LEAST     (16 + 20 + 20)
 #define SEGMENTS_SPARE    64
@@ -30,7 +35,7 @@ struct reader {
     struct batch_progress progress;
     struct mono latest;    /* of the capture's own time */
     uint64_t place;        /* of what the engine finds now */
-    bool large;            /* the engine has so many flows that memory is waited for */
+    bool large_pages;      /* were wished for */
     bool failed;
 };
 
@@ -51,10 +56,31 @@ static void hand_over(struct reader *r)
     r->batch = r->cfg.sink.take(r->cfg.sink.ctx, r->batch);
 }
 
+/* From here on the engine's memory comes in large pages, where the kernel has some: a wish, and all goes on without. */
+static void want_large_pages(struct reader *r)
+{
+    struct engine_counters count;
+    struct engine_run runs[ENGINE_RUNS];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+    engine_count(r->engine, &count);
+    if (count.flows_now < LARGE_PAGES_FLOWS)
+        return;
+    r->large_pages = true;
+    engine_memory(r->engine, runs);
+    for (size_t i = 0; i < ENGINE_RUNS; i++) {
+        size_t over = (page - (uintptr_t)runs[i].at % page) % page;
+        if (runs[i].len > over)
+            (void)madvise((uint8_t *)runs[i].at + over, runs[i].len - over, MADV_HUGEPAGE);
+    }
+}
+
 static void tick(struct reader *r)
 {
     size_t from = r->batch->count;
 
+    if (!r->large_pages)
+        want_large_pages(r);
     r->place = r->progress.frames * 2 + 1;
     while (engine_tick(r->engine, r->latest))
         ;
@@ -78,23 +104,6 @@ static void judge(struct reader *r, struct capsrc_record *record)
         r->latest = record->frame.at;
     if (r->progress.frames % FRAMES_PER_TICK == 0)
         tick(r);
-}
-
-/*
- * From here on the engine's memory comes in large pages, where the kernel has some. Not from the beginning: a small
- * capture would have whole ones cleared for little. It is a wish, and all goes on without.
- */
-static void want_large_pages(const struct reader *r)
-{
-    struct engine_run runs[ENGINE_RUNS];
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
-    engine_memory(r->engine, runs);
-    for (size_t i = 0; i < ENGINE_RUNS; i++) {
-        size_t over = (page - (uintptr_t)runs[i].at % page) % page;
-        if (runs[i].len > over)
-            (void)madvise((uint8_t *)runs[i].at + over, runs[i].len - over, MADV_HUGEPAGE);
-    }
 }
 
 /* What comes next is at hand, mostly. */
@@ -147,11 +156,7 @@ static void read_file(struct reader *r, int file)
         if (r->progress.records == before && before > 0 && record.wall.ns < r->progress.last.ns)
             r->progress.goes_back = file;
         count_record(&r->progress, &record);
-        if (!r->large && engine_is_large(r->engine)) {
-            r->large = true;
-            want_large_pages(r);
-        }
-        if (r->large)
+        if (engine_is_large(r->engine))
             look_ahead(r, source);
         if (result == CAPSRC_IP)
             judge(r, &record);
