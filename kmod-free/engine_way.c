@@ -29,7 +29,7 @@
  *
  * - The SYN|ACK decides, not the SYN, which anybody can send from anybody's address. The first one that answers gives its
  *   way to the session. One of another way begins a new session only when the old one is over (`ended`): its server
- *   said FIN, or one end sent a RST with the very number that the other waits for. Else it is dropped. So a SYN in a client's
+ *   said FIN, or one end sent a RST with the very number that the other waits for, or it is condemned. Else it is dropped. So a SYN in a client's
  *   name to the other address does nothing to its session: its answer doesn't get by, whoever sent it.
  * - A client that has crashed, and comes again from the same port: on the same way the server has its say, as ever (a
  *   challenge ACK, which the client answers with such a RST; or a SYN|ACK). On the other way it waits for the end of
@@ -44,7 +44,7 @@
  *   nothing of these data. So a session with such data isn't over before its server says so, and in a SYN that may begin
  *   another one no data pass (its client sends them again).
  *
- * Whoever is forged (a way that isn't the sender's) can't be: the kernel says it, and the hash has a key.
+ * Nobody can forge a way: the kernel says it, and the hash has a key. WATCH holds nothing up, and doesn't ask.
  */
 #include "kmod-free/engine_internal.h"
 
@@ -136,11 +136,11 @@ static bool other(struct engine *e, struct verdict *v)
     return true;
 }
 
-/* Is it over for its server, or for its client, who told the server so? */
-static bool ended(const struct tcp *t)
+/* Is it over for its server, or for its client, who told the server so, or for us? */
+static bool ended(const struct session *s)
 {
-    const struct tcp_end *client = &t->of[ROLE_CLIENT], *server = &t->of[ROLE_SERVER];
-    return server->fin_seen || (!t->syn_data && (client->rst_exact || server->rst_exact));
+    const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
+    return server->fin_seen || (!s->tcp.syn_data && (s->condemned || client->rst_exact || server->rst_exact));
 }
 
 static bool refuses_syn(struct engine *e, const struct frame *f, uint32_t flow, struct verdict *v)
@@ -178,7 +178,7 @@ static bool refuses_syn_ack(struct engine *e, const struct frame *f, uint32_t fl
             s->way = f->way;
         return false;
     }
-    if (!ended(&s->tcp))
+    if (!ended(s))
         return other(e, v);
     begin_anew(e, f, flow);
     return false;

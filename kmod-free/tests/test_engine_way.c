@@ -153,16 +153,28 @@ static void test_not_ended(void **state)
     not_ended_by(TCP_RST, ROLE_SERVER, 0);
 }
 
-/* Condemned, too: in silence its server doesn't know. */
+/* Condemned, too: in silence its server doesn't know. But whoever answers the next SYN, has a session of its own. */
 static void test_condemned(void **state)
 {
     (void)state;
-    struct live c;
-    live_guard_ways(&c);
-    to_mail(&c);
-    is_reset(say(&c, ROLE_CLIENT, RCPT_EXTERNAL), REASON_EXTERNAL_RCPT);
-    asks(syn(&c, CLIENT_B, 0));
-    live_end(&c);
+    static const uint32_t ways[] = {WAY_A, WAY_B};
+    for (int i = 0; i < 2; i++) {
+        struct live c;
+        live_guard_ways(&c);
+        to_mail(&c);
+        is_reset(say(&c, ROLE_CLIENT, RCPT_EXTERNAL), REASON_EXTERNAL_RCPT);
+        asks(syn(&c, CLIENT_B, 0));
+        later(&c, NS_PER_S);
+        passes(syn(&c, CLIENT_B, ways[i]));
+        passes(syn_ack(&c, SERVER_B, CLIENT_B, ways[i]));
+        live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
+        c.tcp.started = true;
+        passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+        c.way = ways[1 - i];
+        drops(segment(&c, ROLE_CLIENT, TCP_PSH | TCP_ACK, CLIENT_B + 500, SERVER_B + 8, RCPT_EXTERNAL));
+        c.way = ways[i];
+        live_still_judged(&c);
+    }
 }
 
 /* A second SYN before the first was answered. */
