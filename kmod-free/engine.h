@@ -42,12 +42,12 @@ struct reset_sink {
 
 /*
  * Whom the engine asks whether a client is listed: at once, and without waiting. The answer comes by engine_tell.
- * ask: false: nobody can answer. NULL: nobody is asked. busy: so many questions are under way that no more shall be asked
+ * ask: enough: with a score of so much no more needs to be heard. false: nobody can answer. NULL: nobody is asked. busy: so many questions are under way that no more shall be asked
  * about who may not be there at all: a client is asked about as soon as he has answered the server, which nobody
  * can from an address that isn't his. NULL: never.
  */
 struct ask_sink {
-    bool (*ask)(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client);
+    bool (*ask)(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client, int32_t enough);
     bool (*busy)(void *ctx);
     void *ctx;
 };

@@ -12,9 +12,10 @@
 static void ask(struct engine *e, uint32_t flow)
 {
     struct session *s = &e->sessions[flow];
+    const struct ip_addr *client = &e->table.flows[flow].of[ROLE_CLIENT].addr;
 
     s->dnsbl = DNSBL_PENDING; /* the answer may come before ask returns */
-    if (!e->cfg.asks.ask(e->cfg.asks.ctx, flow, s->flow_id, &e->table.flows[flow].of[ROLE_CLIENT].addr))
+    if (!e->cfg.asks.ask(e->cfg.asks.ctx, flow, s->flow_id, client, policy_tag(e->policy, s->tag)->dnsbl_threshold))
         s->dnsbl = DNSBL_UNKNOWN;
     e->count.dnsbl_asked++;
 }

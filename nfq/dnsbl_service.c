@@ -89,21 +89,12 @@ static void take_asks(struct service *s)
     for (int i = 0; i < ASKS_A_ROUND && channel_receive(s->setup->asks, &m) == 1; i++) {
         if (m.kind != MESSAGE_ASK)
             continue;
-        const struct dnsbl_asker asker = {.who = m.is.ask.who, .flow = m.is.ask.flow, .flow_id = m.is.ask.flow_id};
+        const struct dnsbl_asker asker = {.who = m.is.ask.who, .flow = m.is.ask.flow, .flow_id = m.is.ask.flow_id, .enough = m.is.ask.enough};
         if (dnsbl_exempt(&s->setup->config->dnsbl, &m.is.ask.client))
             reply(s, &asker, &(struct dnsbl_reply){.score = 0});
         else
             dnsbl_lookup_request(s->lookup, &asker, &m.is.ask.client, now());
     }
-}
-
-static int32_t highest_threshold(const struct policy *p)
-{
-    int32_t most = 1;
-    for (unsigned i = 1; i <= TAGS_MAX; i++)
-        if (p->tags[i].name[0] != '\0' && p->tags[i].dnsbl_threshold > most)
-            most = p->tags[i].dnsbl_threshold;
-    return most;
 }
 
 static bool prepare(struct service *s, char *error, size_t room)
@@ -117,7 +108,6 @@ static bool prepare(struct service *s, char *error, size_t room)
         .waiters = WAITERS,
         .ttl_least_ns = c->ttl_least_ns,
         .ttl_most_ns = c->ttl_most_ns,
-        .enough = highest_threshold(s->setup->config->policy),
         .ask = ask,
         .reply = reply,
         .changed = changed,

@@ -96,6 +96,7 @@ struct dnsbl_ask {
     uint32_t flow;
     uint64_t flow_id;
     struct ip_addr client;
+    int32_t enough; /* his tag's threshold */
 };
 
 #define MESSAGE_TEXT_MAX 1024

@@ -118,10 +118,11 @@ static bool send_ask(struct worker *w, const struct dnsbl_ask *ask)
  * engine.h's ask_sink. The verdicts first, and the banner: whoever is woken by the question, up to name servers on this
  * machine, takes processor time that the greeting would have to wait for. The answer isn't needed before MAIL.
  */
-static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
+static bool ask_about(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client, int32_t enough)
 {
     struct worker *w = ctx;
-    const struct dnsbl_ask ask = {.who = w->setup->number, .flow = flow, .flow_id = flow_id, .client = *client};
+    const struct dnsbl_ask ask = {
+        .who = w->setup->number, .flow = flow, .flow_id = flow_id, .client = *client, .enough = enough};
     if (w->asked_count == QUEUE_BATCH)
         return send_ask(w, &ask);
     if (w->asked_count == 0)

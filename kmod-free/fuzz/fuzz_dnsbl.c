@@ -69,7 +69,7 @@ static void check_lookup(const struct dnsbl_zone *z, struct bytes message)
     struct seen s = {.query_count = 0};
     const struct dnsbl_settings set = {
         .zones = z, .zone_count = 1, .entries = 4, .waiters = 4, .ttl_least_ns = 1, .ttl_most_ns = NS_PER_S,
-        .enough = 1, .ask = ask, .reply = reply, .changed = changed, .ctx = &s};
+        .ask = ask, .reply = reply, .changed = changed, .ctx = &s};
     struct mono now = {1};
     struct dnsbl_lookup *l = dnsbl_lookup_new(&set, key, now);
     assert(l != NULL);
@@ -77,7 +77,7 @@ static void check_lookup(const struct dnsbl_zone *z, struct bytes message)
     for (size_t i = 0; i < s.query_count; i++)
         dnsbl_lookup_answer(l, s.queries[i], message, now);
     assert(dnsbl_lookup_health(l, 0)->state == DNSBL_OFF);
-    dnsbl_lookup_request(l, &(struct dnsbl_asker){.flow = 1}, &client, now);
+    dnsbl_lookup_request(l, &(struct dnsbl_asker){.flow = 1, .enough = 1}, &client, now);
     assert(s.replies == 1 && s.reply.score == 0);
     dnsbl_lookup_free(l);
 }

@@ -28,10 +28,11 @@ static bool busy(void *ctx)
     return asked.busy;
 }
 
-static bool ask(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client)
+static bool ask(void *ctx, uint32_t flow, uint64_t flow_id, const struct ip_addr *client, int32_t enough)
 {
     (void)ctx;
     assert_int_equal(client->family, 4);
+    assert_int_equal(enough, 2); /* the tag's threshold */
     asked.count++;
     asked.flow = flow;
     asked.flow_id = flow_id;

@@ -194,17 +194,21 @@ bool dnsbl_cache_wait(struct dnsbl_cache *c, uint32_t entry, const struct dnsbl_
     return true;
 }
 
-bool dnsbl_cache_next(struct dnsbl_cache *c, uint32_t entry, struct dnsbl_asker *out)
+bool dnsbl_cache_next(struct dnsbl_cache *c, uint32_t entry, int32_t score, struct dnsbl_asker *out)
 {
     struct entry *e = &c->entries[entry];
-    uint32_t w = e->first;
+    uint32_t before = NONE, w = e->first;
 
+    while (w != NONE && c->waiters[w].asker.enough > score) {
+        before = w;
+        w = c->waiters[w].next;
+    }
     if (w == NONE)
         return false;
     *out = c->waiters[w].asker;
-    e->first = c->waiters[w].next;
-    if (e->first == NONE)
-        e->last = NONE;
+    *(before == NONE ? &e->first : &c->waiters[before].next) = c->waiters[w].next;
+    if (e->last == w)
+        e->last = before;
     c->waiters[w].next = c->waiter_free;
     c->waiter_free = w;
     return true;

@@ -24,11 +24,12 @@ struct dnsbl_cell {
     bool pending;       /* being asked */
 };
 
-/* Whoever wants an answer: the words mean something to him only. */
+/* Whoever wants an answer: who and flow mean something to him only. */
 struct dnsbl_asker {
     uint32_t who;
     uint32_t flow;
     uint64_t flow_id;
+    int32_t enough; /* with a score of so much he needs to hear no more */
 };
 
 struct dnsbl_cache;
@@ -47,8 +48,8 @@ struct dnsbl_cell *dnsbl_cache_cell(struct dnsbl_cache *, uint32_t entry, uint32
 
 /* false: no room for one more who waits. */
 RW_CHECK bool dnsbl_cache_wait(struct dnsbl_cache *, uint32_t entry, const struct dnsbl_asker *);
-/* Takes one who waits, the longest first. false: nobody does. */
-RW_CHECK bool dnsbl_cache_next(struct dnsbl_cache *, uint32_t entry, struct dnsbl_asker *out);
+/* Takes one who waits and for whom the score is enough (INT32_MAX: for anybody), the longest first. false: nobody does. */
+RW_CHECK bool dnsbl_cache_next(struct dnsbl_cache *, uint32_t entry, int32_t score, struct dnsbl_asker *out);
 
 uint32_t dnsbl_cache_used(const struct dnsbl_cache *);
 

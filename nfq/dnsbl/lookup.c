@@ -125,7 +125,7 @@ static bool ask_zone(struct dnsbl_lookup *l, uint32_t entry, size_t zone, struct
 
 /* ---- answers ---- */
 
-/* What is known now. true: nothing is under way any more. */
+/* What is known now. true: nothing is under way any more: it is the answer for everybody. */
 static bool sum_up(struct dnsbl_lookup *l, uint32_t entry, struct mono now, struct dnsbl_reply *r)
 {
     bool all = true;
@@ -145,21 +145,27 @@ static bool sum_up(struct dnsbl_lookup *l, uint32_t entry, struct mono now, stru
             r->incomplete = true;
         }
     }
-    if (!all && l->early && r->score >= l->set.enough) {
-        r->incomplete = false;
-        return true;
-    }
     return all;
 }
 
+/* What is known is enough for whoever wants no higher score than this, whatever comes. */
+static int32_t enough_for(const struct dnsbl_lookup *l, const struct dnsbl_reply *r)
+{
+    return l->early && r->score > 0 ? r->score : INT32_MIN;
+}
+
+/* To all who wait, or to those who needn't any longer. */
 static void reply_all(struct dnsbl_lookup *l, uint32_t entry, struct mono now)
 {
     struct dnsbl_asker asker;
     struct dnsbl_reply r;
+    int32_t score = INT32_MAX;
 
-    if (!sum_up(l, entry, now, &r))
-        return;
-    while (dnsbl_cache_next(l->cache, entry, &asker))
+    if (!sum_up(l, entry, now, &r)) {
+        score = enough_for(l, &r);
+        r.incomplete = false;
+    }
+    while (dnsbl_cache_next(l->cache, entry, score, &asker))
         l->set.reply(l->set.ctx, &asker, &r);
 }
 
@@ -185,9 +191,11 @@ void dnsbl_lookup_request(struct dnsbl_lookup *l, const struct dnsbl_asker *aske
     l->count.from_cache += !waits && !asked;
     l->count.joined += waits && !asked;
     if (!sum_up(l, entry, now, &r)) {
-        if (dnsbl_cache_wait(l->cache, entry, asker))
+        bool enough = asker->enough <= enough_for(l, &r);
+        if (!enough && dnsbl_cache_wait(l->cache, entry, asker))
             return;
-        l->count.no_waiter++;
+        l->count.no_waiter += !enough;
+        r.incomplete &= !enough;
     }
     l->set.reply(l->set.ctx, asker, &r);
 }

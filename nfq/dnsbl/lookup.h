@@ -40,7 +40,6 @@ struct dnsbl_settings {
     size_t zone_count;
     uint32_t entries, waiters;
     int64_t ttl_least_ns, ttl_most_ns; /* how long an answer is believed, whatever it says of itself */
-    int32_t enough;                    /* no tag's threshold is higher */
     /* Asks for the A records of name; the answer comes by dnsbl_lookup_answer. false: can't now. */
     bool (*ask)(void *ctx, uint32_t query, const char *name);
     void (*reply)(void *ctx, const struct dnsbl_asker *, const struct dnsbl_reply *);

@@ -109,7 +109,7 @@ static struct world *world_of(size_t zones, uint32_t entries, uint32_t waiters)
         assert_true(dnsbl_zone_name(&w->zones[z], names[z]));
     }
     const struct dnsbl_settings s = {
-        .zones = w->zones, .zone_count = zones, .entries = entries, .waiters = waiters, .enough = 10,
+        .zones = w->zones, .zone_count = zones, .entries = entries, .waiters = waiters,
         .ttl_least_ns = 60 * NS_PER_S, .ttl_most_ns = 3600 * NS_PER_S, .ask = ask, .reply = reply, .changed = changed,
         .ctx = w};
     w->now.ns = 1000 * NS_PER_S;
@@ -140,10 +140,15 @@ static struct world *sane_world(size_t zones, uint32_t entries, uint32_t waiters
     return w;
 }
 
-static void request(struct world *w, const char *client, uint64_t id)
+static void request_for(struct world *w, const char *client, uint64_t id, int32_t enough)
 {
     struct endpoint e = support_endpoint(client, 1);
-    dnsbl_lookup_request(w->l, &(struct dnsbl_asker){.who = 1, .flow_id = id}, &e.addr, w->now);
+    dnsbl_lookup_request(w->l, &(struct dnsbl_asker){.who = 1, .flow_id = id, .enough = enough}, &e.addr, w->now);
+}
+
+static void request(struct world *w, const char *client, uint64_t id)
+{
+    request_for(w, client, id, 10);
 }
 
 static void end(struct world *w)
@@ -281,6 +286,39 @@ static void enough_is_told_early(void **state)
     assert_false(w->replies[0].reply.incomplete);
     answer(w, "1.2.0.192.b.example", 0x7f000002, 300);
     assert_int_equal(w->reply_count, 1);
+    end(w);
+}
+
+/* A threshold is a tag's own, and may have changed by a reload while others still wait. */
+static void what_is_enough_for_one_is_not_for_another(void **state)
+{
+    (void)state;
+    struct world *w = sane_world(3, 16, 16);
+    request_for(w, "192.0.2.1", 1, 2);
+    request_for(w, "192.0.2.1", 2, 1);
+    request_for(w, "192.0.2.1", 3, 3);
+    request_for(w, "192.0.2.1", 4, 1);
+    answer(w, "1.2.0.192.a.example", 0x7f000002, 300);
+    assert_int_equal(w->reply_count, 2);
+    assert_int_equal(w->replies[0].asker.flow_id, 2);
+    assert_int_equal(w->replies[1].asker.flow_id, 4);
+    assert_int_equal(w->replies[1].reply.score, 1);
+    assert_false(w->replies[1].reply.incomplete);
+    request_for(w, "192.0.2.1", 5, 1); /* at once: it is known */
+    assert_int_equal(w->reply_count, 3);
+    assert_int_equal(w->replies[2].asker.flow_id, 5);
+    request_for(w, "192.0.2.1", 6, 2); /* behind the others */
+    assert_int_equal(w->reply_count, 3);
+    answer(w, "1.2.0.192.b.example", 0x7f000002, 300);
+    assert_int_equal(w->reply_count, 5);
+    assert_int_equal(w->replies[3].asker.flow_id, 1);
+    assert_int_equal(w->replies[4].asker.flow_id, 6);
+    request_for(w, "192.0.2.1", 7, 4);
+    answer(w, "1.2.0.192.c.example", 0, 300);
+    assert_int_equal(w->reply_count, 7);
+    assert_int_equal(w->replies[5].asker.flow_id, 3);
+    assert_int_equal(w->replies[6].asker.flow_id, 7);
+    assert_int_equal(w->replies[6].reply.score, 2);
     end(w);
 }
 
@@ -430,7 +468,7 @@ static void good_lists_count_against_bad_ones(void **state)
     w->zones[1].weight = -20;
     dnsbl_lookup_free(w->l);
     const struct dnsbl_settings s = {
-        .zones = w->zones, .zone_count = 2, .entries = 16, .waiters = 16, .enough = 10, .ttl_least_ns = NS_PER_S,
+        .zones = w->zones, .zone_count = 2, .entries = 16, .waiters = 16, .ttl_least_ns = NS_PER_S,
         .ttl_most_ns = NS_PER_S, .ask = ask, .reply = reply, .changed = changed, .ctx = w};
     w->l = dnsbl_lookup_new(&s, key, w->now);
     assert_non_null(w->l);
@@ -468,6 +506,7 @@ int main(void)
         cmocka_unit_test(no_answer_in_time_is_incomplete_and_a_late_one_is_kept),
         cmocka_unit_test(trouble_opens),
         cmocka_unit_test(enough_is_told_early),
+        cmocka_unit_test(what_is_enough_for_one_is_not_for_another),
         cmocka_unit_test(the_day_on_which_a_zone_lists_everything),
         cmocka_unit_test(a_lie_is_no_listing_and_makes_a_check_due),
         cmocka_unit_test(before_the_first_check_nothing_is_asked),
