@@ -17,6 +17,16 @@ say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
   servfail   clients get SERVFAIL
   truncated  clients get a truncated answer, and by TCP 64 KiB of TXT records
   big-reason clients are listed, and the reason comes by TCP, in 64 KiB of TXT records
+  rude       clients are listed, and the reason is what a terminal would obey
+  cname      clients get a CNAME, and what that name says: listed
+  cname-loop clients get a CNAME to itself, and nothing else
+  many       clients get a listing among 40 other codes of 127/8
+  spoiled    ... and an address outside 127/8 among them
+  forever    clients are listed for 2^31 s, not to be kept at all, or for 2^32 - 1 s: by the last bits of their address
+  all-but    everything but 127.0.0.1 is listed
+  refused    REFUSED, also about the test entries
+  all-error  127.255.255.254, also about the test entries
+  dead       nothing, also about the test entries
   silent     clients get nothing
 Prints each name that it is asked about.
 """
@@ -38,11 +48,15 @@ def question(m):
     return ".".join(labels), m[12:at + 5]
 
 
-def reply(m, rcode, addresses=(), flags=0x8180):
+def reply(m, rcode, addresses=(), flags=0x8180, ttl=60):
+    return records(m, [(1, ttl, socket.inet_aton(a)) for a in addresses], flags | rcode)
+
+
+def records(m, them, flags=0x8180):
     _, q = question(m)
-    out = m[:2] + struct.pack(">HHHHH", flags | rcode, 1, len(addresses), 0, 0) + q
-    for a in addresses:
-        out += b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(a)
+    out = m[:2] + struct.pack(">HHHHH", flags, 1, len(them), 0, 0) + q
+    for kind, ttl, data, *owner in them:
+        out += (owner[0] if owner else b"\xc0\x0c") + struct.pack(">HHIH", kind, 1, ttl, len(data)) + data
     return out
 
 
@@ -57,11 +71,31 @@ def too_much(m):
 def answer(m, tcp=False):
     name, q = question(m)
     print(name, flush=True)
+    how = mode()
+    if how == "dead":
+        return None
+    if how == "refused":
+        return reply(m, 5)
+    if how == "all-error":
+        return reply(m, 0, ["127.255.255.254"])
     if name.startswith("2.0.0.127."):
         return reply(m, 0, ["127.0.0.2"])
-    how = mode()
     if name.startswith("1.0.0.127.") or how == "good":
         return reply(m, 3)
+    if how == "all-but":
+        return reply(m, 0, ["127.0.0.2"])
+    if how in ("rude", "big-reason") and q[-4:-2] != b"\0\x10":
+        return reply(m, 0, ["127.0.0.2"])
+    if how == "rude":
+        return records(m, [(16, 60, b"\x44\x1b]0;title\x07\x1b[2J\x9b31m\r\n\0\xff\xe2\x80\xae" + 43 * b"z")])
+    if how == "cname":
+        return records(m, [(5, 60, b"\x01x\xc0\x0c"), (1, 60, b"\x7f\0\0\x02", b"\x01x\xc0\x0c")])
+    if how == "cname-loop":
+        return records(m, [(5, 60, b"\xc0\x0c")])
+    if how in ("many", "spoiled"):
+        return reply(m, 0, ["127.0.1.%d" % i for i in range(40)] + ["127.0.0.9"] + ["192.0.2.1"] * (how == "spoiled"))
+    if how == "forever":
+        return reply(m, 0, ["127.0.0.2"], ttl=(1 << 31, 0, (1 << 32) - 1)[int(name.split(".")[0]) % 3])
     if how == "slow":
         time.sleep(3)
         return reply(m, 0, ["127.0.0.2"])
@@ -81,8 +115,6 @@ def answer(m, tcp=False):
     if how == "truncated":
         return too_much(m) if tcp else reply(m, 0, flags=0x8380)
     if how == "big-reason":
-        if q[-4:-2] != b"\0\x10":
-            return reply(m, 0, ["127.0.0.2"])
         return too_much(m) if tcp else reply(m, 0, flags=0x8380)
     return None
 
