@@ -76,13 +76,21 @@ bool dnsbl_holds(struct engine *e, uint32_t flow)
     return true;
 }
 
+/* Nothing of it can be stopped any more. */
+static bool over(const struct tcp *t)
+{
+    const struct tcp_end *client = &t->of[ROLE_CLIENT], *server = &t->of[ROLE_SERVER];
+    return client->rst_seen || server->rst_seen || (client->fin_seen && server->fin_seen);
+}
+
 void engine_tell(struct engine *e, const struct dnsbl_told *told)
 {
     if (told->flow >= e->cfg.max_flows || !e->table.flows[told->flow].used ||
         e->sessions[told->flow].flow_id != told->flow_id)
         return; /* it is over */
     struct session *s = &e->sessions[told->flow];
-    if (s->dnsbl == DNSBL_NOT_ASKED || s->dnsbl == DNSBL_POSTPONED || s->dnsbl == DNSBL_LISTED)
+    if (s->dnsbl == DNSBL_NOT_ASKED || s->dnsbl == DNSBL_POSTPONED || s->dnsbl == DNSBL_LISTED ||
+        (engine_guards(e) && over(&s->tcp)))
         return;
     if (told->score >= policy_tag(e->policy, s->tag)->dnsbl_threshold && told->lists != 0)
         s->dnsbl = DNSBL_LISTED;

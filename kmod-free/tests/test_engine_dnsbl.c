@@ -167,6 +167,24 @@ static void only_what_waits_for_the_answer_may_be_kept_back_and_until_when(void 
     end();
 }
 
+/* The mail has passed: a line that says it was reset would be a lie. */
+static void an_answer_after_the_end_of_the_session_ends_nothing(void **state)
+{
+    (void)state;
+    begin(STANCE_GUARD, ACTION_ACCEPT);
+    struct live before = c;
+    assert_int_equal(say(&c, ROLE_CLIENT, MAIL).kind, VERDICT_DROP);
+    c.tcp = before.tcp;
+    c.ns += 300 * NS_PER_MS;
+    assert_int_equal(say(&c, ROLE_CLIENT, MAIL).kind, VERDICT_PASS);
+    assert_int_equal(say_flags(&c, ROLE_SERVER, TCP_FIN | TCP_ACK, "421 bye\r\n").kind, VERDICT_PASS);
+    assert_int_equal(say_flags(&c, ROLE_CLIENT, TCP_FIN | TCP_ACK, "").kind, VERDICT_PASS);
+    tell(2, false);
+    assert_false(alerted());
+    assert_int_equal(say_flags(&c, ROLE_SERVER, TCP_ACK, "").kind, VERDICT_PASS);
+    end();
+}
+
 static void an_answer_lets_what_waits_go(void **state)
 {
     (void)state;
@@ -224,6 +242,7 @@ int main(void)
         cmocka_unit_test(mail_waits_for_the_answer_and_not_longer_than_wait),
         cmocka_unit_test(only_what_waits_for_the_answer_may_be_kept_back_and_until_when),
         cmocka_unit_test(an_answer_lets_what_waits_go),
+        cmocka_unit_test(an_answer_after_the_end_of_the_session_ends_nothing),
         cmocka_unit_test(unknown_is_what_the_tag_says),
         cmocka_unit_test(an_answer_for_another_session_is_passed_over),
         cmocka_unit_test(a_watcher_waits_for_nothing_and_tells_later),
