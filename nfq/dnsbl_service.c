@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRY_MS           1500
+#define TRY_MOST_MS      1500
 #define ASKS_A_ROUND     512
 #define WAITERS          16384
 #define QUEUES_MAX       64 /* SUPERVISOR_QUEUES_MAX */
@@ -97,6 +97,16 @@ static void take_asks(struct service *s)
     }
 }
 
+/* What gets lost is asked again while its zone still waits: one lost datagram shall not make a zone look dead. */
+static int try_ms(const struct dnsbl_config *c)
+{
+    int64_t ns = TRY_MOST_MS * NS_PER_MS;
+    for (size_t i = 0; i < c->zone_count; i++)
+        if (c->zones[i].timeout_ns / 2 < ns)
+            ns = c->zones[i].timeout_ns / 2;
+    return (int)(ns / NS_PER_MS);
+}
+
 static bool prepare(struct service *s, char *error, size_t room)
 {
     const struct dnsbl_config *c = &s->setup->config->dnsbl;
@@ -119,7 +129,7 @@ static bool prepare(struct service *s, char *error, size_t room)
         snprintf(error, room, "out of memory");
         return false;
     }
-    s->resolver = resolver_new(c->resolver, TRY_MS, answered, s, error, room); /* reads resolv.conf: before the walls */
+    s->resolver = resolver_new(c->resolver, try_ms(c), answered, s, error, room); /* reads resolv.conf: before the walls */
     return s->resolver != NULL;
 }
 

@@ -12,7 +12,9 @@
 #define CLASS_IN 1
 #define TYPE_A   1
 #define TYPE_TXT 16
-#define TRIES    2
+#define TRIES_MOST 6
+/* So long an answer is waited for at least: what comes late is there for the next one. */
+#define WAIT_MS    4500
 #define HEAD_BYTES 12 /* RFC 1035 4.1.1 */
 /* Answers that arrive at the same time wait here. */
 #define RECEIVE_BUFFER (1 << 20)
@@ -119,12 +121,22 @@ static struct resolver *failed(struct resolver *r, int status, char *error, size
     return NULL;
 }
 
+/* c-ares waits for each try twice as long as for the one before. */
+static int tries_of(int try_ms)
+{
+    int tries = 1, all = try_ms;
+
+    while (all < WAIT_MS && tries < TRIES_MOST)
+        all += try_ms << tries++;
+    return tries;
+}
+
 struct resolver *resolver_new(const char *servers, int try_ms, resolver_done *done, void *ctx, char *error, size_t room)
 {
     struct ares_options o = {
         .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN,
         .timeout = try_ms,
-        .tries = TRIES,
+        .tries = tries_of(try_ms),
         .socket_receive_buffer_size = RECEIVE_BUFFER,
     };
     struct resolver *r = calloc(1, sizeof *r);
@@ -193,11 +205,11 @@ int resolver_wait_ms(struct resolver *r, int most_ms)
 
 void resolver_work(struct resolver *r, const struct pollfd *fds, size_t count)
 {
-    ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timeouts */
     for (size_t i = 0; i < count; i++) {
         if (fds[i].revents == 0)
             continue;
         bool in = (fds[i].revents & (POLLIN | POLLERR | POLLHUP)) != 0, out = (fds[i].revents & POLLOUT) != 0;
         ares_process_fd(r->channel, in ? fds[i].fd : ARES_SOCKET_BAD, out ? fds[i].fd : ARES_SOCKET_BAD);
     }
+    ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timeouts: what has come is in time */
 }

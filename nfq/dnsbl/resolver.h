@@ -28,8 +28,8 @@ enum resolver_type {
 typedef void resolver_done(void *ctx, uint32_t question, struct bytes message);
 
 /*
- * servers: "ADDRESS[:PORT]" or "[ADDRESS]:PORT", several with commas; NULL: what /etc/resolv.conf says. try_ms: how long one
- * try waits. NULL: one line is in `error`.
+ * servers: "ADDRESS[:PORT]" or "[ADDRESS]:PORT", several with commas; NULL: what /etc/resolv.conf says. try_ms: how long
+ * the first try waits. NULL: one line is in `error`.
  */
 RW_CHECK struct resolver *resolver_new(const char *servers, int try_ms, resolver_done *done, void *ctx, char *error,
                                        size_t room);

@@ -4,7 +4,7 @@
 
 liar.py ADDRESS PORT FILE
 
-FILE holds the mode, and is read for each question. Zones are sane in every mode but those that
+FILE holds the mode, and is read for each question, but not for its copies. Zones are sane in every mode but those that
 say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
   good       nothing else is listed
   slow       answers about clients after 3 s
@@ -26,7 +26,9 @@ say otherwise: 127.0.0.2 is listed, 127.0.0.1 is not.
   all-but    everything but 127.0.0.1 is listed
   refused    REFUSED, also about the test entries
   all-error  127.255.255.254, also about the test entries
+  lossy      each second copy of a question is answered: not listed
   dead       nothing, also about the test entries
+  half-dead  nothing, but about 127.0.0.2
   silent     clients get nothing
 Prints each name that it is asked about.
 """
@@ -34,10 +36,17 @@ import os, socket, struct, sys, threading, time
 
 address, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
+copies = {}
+first_mode = {}
+
 
 def mode():
     with open(path) as f:
         return f.read().strip()
+
+
+def mode_of(m):
+    return first_mode.setdefault((m[:2], question(m)[0]), mode())
 
 
 def question(m):
@@ -71,8 +80,10 @@ def too_much(m):
 def answer(m, tcp=False):
     name, q = question(m)
     print(name, flush=True)
-    how = mode()
-    if how == "dead":
+    how = mode_of(m)
+    if how == "lossy":
+        copies[name] = copies.get(name, 0) + 1
+    if how == "dead" or (how == "lossy" and copies[name] % 2 == 1):
         return None
     if how == "refused":
         return reply(m, 5)
@@ -80,7 +91,9 @@ def answer(m, tcp=False):
         return reply(m, 0, ["127.255.255.254"])
     if name.startswith("2.0.0.127."):
         return reply(m, 0, ["127.0.0.2"])
-    if name.startswith("1.0.0.127.") or how == "good":
+    if how == "half-dead":
+        return None
+    if name.startswith("1.0.0.127.") or how in ("good", "lossy"):
         return reply(m, 3)
     if how == "all-but":
         return reply(m, 0, ["127.0.0.2"])
@@ -155,4 +168,7 @@ u.bind((address, port))
 print("listening", flush=True)
 while True:
     m, peer = u.recvfrom(4096)
-    threading.Thread(target=one_udp, args=(u, m, peer), daemon=True).start()
+    if mode_of(m).startswith(("slow", "late")):
+        threading.Thread(target=one_udp, args=(u, m, peer), daemon=True).start()
+    else:
+        one_udp(u, m, peer)
