@@ -25,6 +25,7 @@
 #define IDLE_MS          500
 #define NICENESS         5 /* packets first, where both want the same processor */
 #define REPORT_NS        (500 * NS_PER_MS)
+#define STALL_NS         (100 * NS_PER_MS)
 
 static_assert(RESOLVER_QUESTIONS_MAX >= DNSBL_QUERIES_MAX, "every query has its question");
 
@@ -184,16 +185,24 @@ static void report(struct service *s)
 static int loop(struct service *s)
 {
     struct pollfd fds[RESOLVER_FDS_MAX + 1];
+    bool late = false;
     for (;;) {
         size_t n = resolver_fds(s->resolver, fds);
         fds[n] = (struct pollfd){.fd = s->setup->asks, .events = POLLIN};
         int wait = resolver_wait_ms(s->resolver, dnsbl_lookup_busy(s->lookup) ? BUSY_MS : IDLE_MS);
-        if (poll(fds, (nfds_t)n + 1, wait) < 0 && errno != EINTR)
-            return -errno;
+        struct mono due = mono_add(now(), wait * NS_PER_MS + STALL_NS);
+        if (poll(fds, (nfds_t)n + 1, wait) < 0) {
+            if (errno != EINTR)
+                return -errno;
+            continue; /* as it is when we were stopped and go on */
+        }
         resolver_work(s->resolver, fds, n);
+        /* We stood still: what lies in the socket has come in time, and is read before anything is given up. */
+        late = !late && mono_before(due, now());
+        if (!late)
+            dnsbl_lookup_tick(s->lookup, now());
         if (fds[n].revents != 0)
-            take_asks(s);
-        dnsbl_lookup_tick(s->lookup, now());
+            take_asks(s); /* behind the checks */
         report(s);
     }
 }

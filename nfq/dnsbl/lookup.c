@@ -6,6 +6,8 @@
 
 /* What gave no answer isn't asked again for so long. */
 #define FAILED_NS     (10 * NS_PER_S)
+/* A check is in no hurry: what was lost in a flood of questions is asked again, and a zone isn't dead for that. */
+#define CHECK_LEAST_NS (4500 * NS_PER_MS)
 #define KEPT_FOR_CHECKS (DNSBL_ZONES_MAX * DNSBL_PROBES)
 #define NOT_A_PROBE   UINT8_MAX
 
@@ -314,9 +316,10 @@ static void begin_check(struct dnsbl_lookup *l, size_t zone, struct mono now)
 {
     const struct dnsbl_zone *z = &l->set.zones[zone];
     uint8_t probes = dnsbl_health_begin(&l->zones[zone].health, z, now);
+    int64_t patience = z->timeout_ns > CHECK_LEAST_NS ? z->timeout_ns : CHECK_LEAST_NS;
 
     for (unsigned i = 0; i < DNSBL_PROBES; i++) {
-        struct query q = {.deadline = mono_add(now, z->timeout_ns), .zone = (uint8_t)zone, .probe = (uint8_t)i};
+        struct query q = {.deadline = mono_add(now, patience), .zone = (uint8_t)zone, .probe = (uint8_t)i};
         struct ip_addr addr;
         bool listed;
         if ((probes >> i & 1) == 0 || !dnsbl_probe(z, i, &addr, &listed))

@@ -377,6 +377,24 @@ static void before_the_first_check_nothing_is_asked(void **state)
     end(w);
 }
 
+static void a_check_waits_longer_than_a_client(void **state)
+{
+    (void)state;
+    struct world *w = world_of(2, 16, 16);
+    dnsbl_lookup_tick(w->l, w->now);
+    w->now = mono_add(w->now, 4 * NS_PER_S); /* a client wouldn't have waited */
+    dnsbl_lookup_tick(w->l, w->now);
+    check_zone(w, "a.example", 0x7f000002, 0);
+    assert_int_equal(dnsbl_lookup_health(w->l, 0)->state, DNSBL_ON);
+    assert_int_equal(w->off, 0);
+    w->now = mono_add(w->now, NS_PER_S);
+    dnsbl_lookup_tick(w->l, w->now);
+    assert_int_equal(dnsbl_lookup_health(w->l, 1)->state, DNSBL_OFF);
+    assert_int_equal(dnsbl_lookup_health(w->l, 1)->fault, DNSBL_FAULT_SILENT);
+    assert_int_equal(w->off, 1);
+    end(w);
+}
+
 static void a_zone_without_ipv6_is_not_asked_about_it(void **state)
 {
     (void)state;
@@ -510,6 +528,7 @@ int main(void)
         cmocka_unit_test(the_day_on_which_a_zone_lists_everything),
         cmocka_unit_test(a_lie_is_no_listing_and_makes_a_check_due),
         cmocka_unit_test(before_the_first_check_nothing_is_asked),
+        cmocka_unit_test(a_check_waits_longer_than_a_client),
         cmocka_unit_test(a_zone_without_ipv6_is_not_asked_about_it),
         cmocka_unit_test(a_resolver_that_fails_at_once_leaves_nobody_waiting),
         cmocka_unit_test(everything_is_bounded_and_everybody_gets_a_reply),
