@@ -62,6 +62,9 @@ void play_check(const char *file, int line, enum smtp_start how, const char *scr
 #define PLAY(script, expect)           play_check(__FILE__, __LINE__, SMTP_FROM_BANNER, script, expect)
 #define PLAY_MIDSTREAM(script, expect) play_check(__FILE__, __LINE__, SMTP_MIDSTREAM, script, expect)
 
+/* Bit fields and padding: not memcmp. */
+bool play_same_facts(const struct smtp_facts *, const struct smtp_facts *);
+
 /* Undoes the escapes of scripts and of the oracle's tables; returns the length. Aborts when it can't. */
 size_t play_unescape(const char *from, size_t len, uint8_t *out, size_t room);
 
