@@ -64,6 +64,7 @@ struct session {
     bool is_excused : 1;
     bool external_open : 1;     /* an external recipient was accepted since the last message */
     bool has_rare : 1;          /* engine.rare has something to say of it */
+    bool way_contested : 1;     /* another connection with its endpoints may live (engine_way.c) */
     uint32_t way;               /* frame.way of its packets; 0 = not known (engine_way.c) */
     uint32_t note;              /* its first block in engine.notes, or POOL_NONE */
     uint32_t packets[ROLE_COUNT];

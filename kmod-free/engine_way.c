@@ -44,6 +44,11 @@
  *   nothing of these data. So a session with such data isn't over before its server says so, and in a SYN that may begin
  *   another one no data pass (its client sends them again).
  *
+ * - A packet without a way is not tracked: connection tracking finds it invalid, perhaps because somebody led it astray on
+ *   purpose. It isn't translated either, but a server that can be reached directly, too, may have one connection by
+ *   either way. So where another connection has a session's endpoints, or may have them (way_contested), such a packet is
+ *   dropped. Elsewhere it passes, as it would without us.
+ *
  * Nobody can forge a way: the kernel says it, and the hash has a key. WATCH holds nothing up, and doesn't ask.
  */
 #include "kmod-free/engine_internal.h"
@@ -129,8 +134,9 @@ static bool asks(struct engine *e, struct verdict *v)
     return true;
 }
 
-static bool other(struct engine *e, struct verdict *v)
+static bool other(struct engine *e, struct session *s, struct verdict *v)
 {
+    s->way_contested = true;
     e->count.other_way++;
     verdict_drop(v, REASON_NONE);
     return true;
@@ -145,7 +151,7 @@ static bool ended(const struct session *s)
 
 static bool refuses_syn(struct engine *e, const struct frame *f, uint32_t flow, struct verdict *v)
 {
-    const struct session *s = &e->sessions[flow];
+    struct session *s = &e->sessions[flow];
     const struct packet *p = &e->packet;
     const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
     bool first = !client->started && !server->started;
@@ -153,7 +159,8 @@ static bool refuses_syn(struct engine *e, const struct frame *f, uint32_t flow, 
         bool second = first ? has_departed(e, flow) : !seq_equal(seq_add(p->seq, 1), client->first) && !server->fin_seen;
         return second && asks(e, v);
     }
-    return !first && f->way != s->way && p->wire_len > 0 && other(e, v);
+    s->way_contested |= first && has_departed(e, flow);
+    return !first && f->way != s->way && p->wire_len > 0 && other(e, s, v);
 }
 
 static void begin_anew(struct engine *e, const struct frame *f, uint32_t flow)
@@ -168,6 +175,8 @@ static bool refuses_syn_ack(struct engine *e, const struct frame *f, uint32_t fl
     const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
     bool answered = server->started && s->tcp.established;
     bool same = answered && seq_equal(seq_add(e->packet.seq, 1), server->first);
+    if (f->way == 0 && s->way_contested && s->way != 0)
+        return other(e, s, v);
     if (f->way == 0)
         return answered && !same && !server->fin_seen && asks(e, v);
     if (f->way == s->way)
@@ -179,8 +188,10 @@ static bool refuses_syn_ack(struct engine *e, const struct frame *f, uint32_t fl
         return false;
     }
     if (!ended(s))
-        return other(e, v);
+        return other(e, s, v);
+    bool lives = !server->fin_seen;
     begin_anew(e, f, flow);
+    s->way_contested = lives;
     return false;
 }
 
@@ -194,10 +205,10 @@ bool way_refuses(struct engine *e, const struct frame *f, uint32_t flow, enum ro
         return refuses_syn(e, f, flow, v);
     if (from == ROLE_SERVER && syn == (TCP_SYN | TCP_ACK))
         return refuses_syn_ack(e, f, flow, v);
-    if (f->way == 0 || f->way == s->way)
+    if (f->way == s->way || (f->way == 0 && !s->way_contested))
         return false;
     if (s->way != 0)
-        return other(e, v);
+        return other(e, s, v);
     if (from == ROLE_SERVER && syn == TCP_ACK && !(p->flags & TCP_RST) && server->started && s->tcp.established &&
         seq_equal(p->seq, server->stream.next))
         s->way = f->way;

@@ -336,10 +336,49 @@ static void test_other_way(void **state)
     drops(segment(&c, ROLE_SERVER, TCP_ACK, server, client, "421 bye\r\n"));
     assert_int_equal(counted(&c).other_way, 6);
     assert_int_equal(counted(&c).way_unknown, 0);
-    c.way = 0;
-    passes(say(&c, ROLE_CLIENT, RCPT_LOCAL)); /* not tracked for once: no other way */
     c.way = WAY_A;
     live_still_judged(&c);
+}
+
+/* Conntrack finds it invalid, and untranslated it may reach a server that one of two ways leads to without translation. */
+static void test_not_tracked(void **state)
+{
+    (void)state;
+    struct live c;
+    open_with(&c, WAY_A);
+    c.way = 0;
+    passes(say(&c, ROLE_CLIENT, RCPT_LOCAL)); /* for once, and nobody else is there */
+    passes(say(&c, ROLE_SERVER, "250 ok\r\n"));
+    uint32_t client = c.tcp.next[ROLE_CLIENT], server = c.tcp.next[ROLE_SERVER];
+    passes(syn(&c, CLIENT_B, WAY_B));
+    drops(syn_ack(&c, SERVER_B, CLIENT_B, WAY_B));
+    c.way = 0;
+    drops(segment(&c, ROLE_CLIENT, TCP_ACK, client, server, RCPT_LOCAL));
+    drops(syn_ack(&c, SERVER_B, CLIENT_B, 0));
+    c.way = WAY_A;
+    passes(segment(&c, ROLE_CLIENT, TCP_RST, client, 0, "")); /* dies on its way */
+    passes(syn(&c, CLIENT_B, WAY_B));
+    passes(syn_ack(&c, SERVER_B, CLIENT_B, WAY_B));
+    c.way = 0;
+    drops(segment(&c, ROLE_CLIENT, TCP_ACK, client, server, RCPT_LOCAL));
+    drops(segment(&c, ROLE_CLIENT, TCP_ACK, CLIENT_B + 1, SERVER_B + 1, RCPT_LOCAL));
+    live_end(&c);
+}
+
+/* Forgotten, and it may live: the next one has a way from the start. */
+static void test_not_tracked_forgotten(void **state)
+{
+    (void)state;
+    struct live c;
+    open_with(&c, WAY_A);
+    passes(say_flags(&c, ROLE_CLIENT, TCP_RST, ""));
+    later(&c, 61 * NS_PER_S);
+    assert_int_equal(counted(&c).flows_now, 0);
+    passes(syn(&c, CLIENT_B, WAY_B));
+    passes(syn_ack(&c, SERVER_B, CLIENT_B, WAY_B));
+    c.way = 0;
+    drops(segment(&c, ROLE_CLIENT, TCP_ACK, CLIENT_B + 1, SERVER_B + 1, RCPT_LOCAL));
+    live_end(&c);
 }
 
 /* A client that has crashed: what its server answers, it can be told by. */
@@ -492,6 +531,8 @@ int main(void)
         cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_other_way),
+        cmocka_unit_test(test_not_tracked),
+        cmocka_unit_test(test_not_tracked_forgotten),
         cmocka_unit_test(test_crashed),
         cmocka_unit_test(test_crashed_without),
         cmocka_unit_test(test_other_way_follows),
