@@ -126,6 +126,20 @@ static void begin_to_guard(struct engine *e, uint32_t flow)
     s->is_excused = s->tcp.of[ROLE_CLIENT].started;
 }
 
+/*
+ * And where two connections may have the same endpoints (engine_way.c), what WATCH knows of one may be the other's. No
+ * packet would tell any more: it is as if the session was met under way.
+ */
+static void guard_contested(struct engine *e, uint32_t flow)
+{
+    struct session *s = &e->sessions[flow];
+    if (!s->way_contested)
+        return;
+    judge_raise(e, flow, REASON_MIDSTREAM);
+    if (s->condemned)
+        s->opaque = false; /* TLS was one's alone */
+}
+
 void engine_set_stance(struct engine *e, enum stance stance)
 {
     if (stance == e->cfg.stance)
@@ -134,6 +148,9 @@ void engine_set_stance(struct engine *e, enum stance stance)
         if (e->table.flows[flow].used)
             begin_to_guard(e, flow);
     e->cfg.stance = stance;
+    for (uint32_t flow = 0; stance == STANCE_GUARD && flow < e->table.fresh; flow++)
+        if (e->table.flows[flow].used)
+            guard_contested(e, flow);
 }
 
 void engine_no_ways(struct engine *e)

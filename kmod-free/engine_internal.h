@@ -201,8 +201,9 @@ static inline void verdict_drop(struct verdict *v, enum reason reason)
     v->reason = reason;
 }
 
-/* engine_way.c: GUARD, a packet that doesn't say the way that its session has, or that has a SYN: true: it is, or may be,
-   another connection's, and *v says what becomes of it. Else it is the session's, which may begin anew by this. */
+/* engine_way.c: a packet that doesn't say the way that its session has, or that has a SYN: true: it is, or may be,
+   another connection's, and *v says what becomes of it. Else it is the session's, which may begin anew by this. WATCH:
+   never true. */
 RW_CHECK bool way_refuses(struct engine *, const struct frame *, uint32_t flow, enum role from, struct verdict *);
 /* The flow is forgotten now. */
 void way_depart(struct engine *, uint32_t flow);

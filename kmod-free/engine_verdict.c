@@ -232,7 +232,7 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
             verdict_pass(v);
         return;
     }
-    if ((f->way != s->way || p->flags & TCP_SYN) && engine_guards(e) && way_refuses(e, f, flow, from, v))
+    if ((f->way != s->way || p->flags & TCP_SYN) && way_refuses(e, f, flow, from, v))
         return;
     fl->last = e->now;
     fl->last_wall = f->wall;
@@ -261,7 +261,9 @@ void verdict_on(struct engine *e, const struct frame *f, uint32_t flow, enum rol
         engine_session_end(e, flow);
     }
     if (answer == TCP_RENEWED) {
+        bool contested = s->way_contested; /* the other connection lives on */
         engine_session_begin(e, flow, f, false);
+        s->way_contested = contested;
         s->packets[from]++;
         s->bytes[from] += p->wire_len;
         answer = tcp_take(&s->tcp, &lim, p, from);

@@ -49,7 +49,10 @@
  *   either way. So where another connection has a session's endpoints, or may have them (way_contested), such a packet is
  *   dropped. Elsewhere it passes, as it would without us.
  *
- * Nobody can forge a way: the kernel says it, and the hash has a key. WATCH holds nothing up, and doesn't ask.
+ * Nobody can forge a way: the kernel says it, and the hash has a key.
+ *
+ * WATCH holds nothing up, and doesn't ask. It notes where two may live, and there GUARD begins as with a session that
+ * was under way (engine_set_stance).
  */
 #include "kmod-free/engine_internal.h"
 
@@ -149,18 +152,35 @@ static bool ended(const struct session *s)
     return server->fin_seen || (!s->tcp.syn_data && (s->condemned || client->rst_exact || server->rst_exact));
 }
 
+/* Nothing is known of the connection that this SYN may begin. */
+static bool is_first(const struct tcp *t)
+{
+    return !t->of[ROLE_CLIENT].started && !t->of[ROLE_SERVER].started;
+}
+
+/* By its numbers: may this SYN begin a second connection? */
+static bool second_syn(struct engine *e, uint32_t flow)
+{
+    const struct tcp *t = &e->sessions[flow].tcp;
+    return is_first(t) ? has_departed(e, flow)
+                       : !seq_equal(seq_add(e->packet.seq, 1), t->of[ROLE_CLIENT].first) && !t->of[ROLE_SERVER].fin_seen;
+}
+
+/* Likewise, may this SYN|ACK be a second connection's? */
+static bool second_syn_ack(const struct tcp *t, struct seq seq)
+{
+    const struct tcp_end *server = &t->of[ROLE_SERVER];
+    return server->started && t->established && !seq_equal(seq_add(seq, 1), server->first) && !server->fin_seen;
+}
+
 static bool refuses_syn(struct engine *e, const struct frame *f, uint32_t flow, struct verdict *v)
 {
     struct session *s = &e->sessions[flow];
-    const struct packet *p = &e->packet;
-    const struct tcp_end *client = &s->tcp.of[ROLE_CLIENT], *server = &s->tcp.of[ROLE_SERVER];
-    bool first = !client->started && !server->started;
-    if (f->way == 0) {
-        bool second = first ? has_departed(e, flow) : !seq_equal(seq_add(p->seq, 1), client->first) && !server->fin_seen;
-        return second && asks(e, v);
-    }
+    bool first = is_first(&s->tcp);
+    if (f->way == 0)
+        return second_syn(e, flow) && asks(e, v);
     s->way_contested |= first && has_departed(e, flow);
-    return !first && f->way != s->way && p->wire_len > 0 && other(e, s, v);
+    return !first && f->way != s->way && e->packet.wire_len > 0 && other(e, s, v);
 }
 
 static void begin_anew(struct engine *e, const struct frame *f, uint32_t flow)
@@ -178,7 +198,7 @@ static bool refuses_syn_ack(struct engine *e, const struct frame *f, uint32_t fl
     if (f->way == 0 && s->way_contested && s->way != 0)
         return other(e, s, v);
     if (f->way == 0)
-        return answered && !same && !server->fin_seen && asks(e, v);
+        return second_syn_ack(&s->tcp, e->packet.seq) && asks(e, v);
     if (f->way == s->way)
         return false;
     if (s->way == 0 && (same || !answered)) {
@@ -195,12 +215,28 @@ static bool refuses_syn_ack(struct engine *e, const struct frame *f, uint32_t fl
     return false;
 }
 
+/* WATCH */
+static void watch(struct engine *e, uint32_t flow, enum role from, uint8_t syn)
+{
+    struct session *s = &e->sessions[flow];
+    if (!e->cfg.ways || !e->cfg.live)
+        return;
+    if (from == ROLE_CLIENT && syn == TCP_SYN)
+        s->way_contested |= second_syn(e, flow);
+    else if (from == ROLE_SERVER && syn == (TCP_SYN | TCP_ACK))
+        s->way_contested |= second_syn_ack(&s->tcp, e->packet.seq);
+}
+
 bool way_refuses(struct engine *e, const struct frame *f, uint32_t flow, enum role from, struct verdict *v)
 {
     struct session *s = &e->sessions[flow];
     const struct packet *p = &e->packet;
     const struct tcp_end *server = &s->tcp.of[ROLE_SERVER];
     uint8_t syn = p->flags & (TCP_SYN | TCP_ACK);
+    if (!engine_guards(e)) {
+        watch(e, flow, from, syn);
+        return false;
+    }
     if (from == ROLE_CLIENT && syn == TCP_SYN)
         return refuses_syn(e, f, flow, v);
     if (from == ROLE_SERVER && syn == (TCP_SYN | TCP_ACK))

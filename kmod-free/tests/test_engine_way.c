@@ -255,6 +255,68 @@ static void test_open_already(void **state)
     live_end(&c);
 }
 
+/* Two were open before the daemon guarded: monitor mode lets both begin, and knows of one. */
+static void watched(struct live *c)
+{
+    live_guard_ways(c);
+    engine_set_stance(c->e, STANCE_WATCH);
+    to_mail(c);
+}
+
+static void test_open_when_it_begins_to_guard(void **state)
+{
+    (void)state;
+    for (int strayed = 0; strayed < 2; strayed++) {
+        struct live c;
+        watched(&c);
+        uint32_t next = c.tcp.next[ROLE_CLIENT], isn = next - 5000;
+        passes(syn(&c, isn, 0));
+        if (strayed) /* dies on its way: whose answer is the next one? */
+            passes(syn(&c, isn + 77, 0));
+        passes(syn_ack(&c, SERVER_B, isn, 0));
+        passes(segment(&c, ROLE_CLIENT, TCP_ACK, isn + 1, SERVER_B + 1, ""));
+        passes(segment(&c, ROLE_SERVER, TCP_PSH | TCP_ACK, SERVER_B + 1, isn + 1, "220 x\r\n"));
+        engine_set_stance(c.e, STANCE_GUARD);
+        is_reset(segment(&c, ROLE_CLIENT, TCP_PSH | TCP_ACK, next, SERVER_B + 8, RCPT_EXTERNAL), REASON_MIDSTREAM);
+        is_reset(segment(&c, ROLE_CLIENT, TCP_PSH | TCP_ACK, isn + 1, SERVER_B + 8, RCPT_EXTERNAL), REASON_MIDSTREAM);
+        live_end(&c);
+    }
+}
+
+/* The first was forgotten in monitor mode, and lives. */
+static void test_forgotten_when_it_begins_to_guard(void **state)
+{
+    (void)state;
+    struct live c;
+    watched(&c);
+    uint32_t next = c.tcp.next[ROLE_CLIENT], isn = next - 5000;
+    passes(say_flags(&c, ROLE_CLIENT, TCP_RST, "")); /* dies on its way */
+    later(&c, 61 * NS_PER_S);
+    assert_int_equal(counted(&c).flows_now, 0);
+    live_restart(&c, isn, SERVER_B);
+    live_open(&c);
+    engine_set_stance(c.e, STANCE_GUARD);
+    is_reset(segment(&c, ROLE_CLIENT, TCP_PSH | TCP_ACK, next, SERVER_B + 8, RCPT_EXTERNAL), REASON_MIDSTREAM);
+    live_end(&c);
+}
+
+/* Alone, or behind one that its server ended, a session goes on. */
+static void test_alone_when_it_begins_to_guard(void **state)
+{
+    (void)state;
+    struct live c;
+    watched(&c);
+    engine_set_stance(c.e, STANCE_GUARD);
+    live_still_judged(&c);
+    watched(&c);
+    passes(say_flags(&c, ROLE_SERVER, TCP_FIN | TCP_ACK, ""));
+    passes(say_flags(&c, ROLE_CLIENT, TCP_FIN | TCP_ACK, ""));
+    live_restart(&c, 5000000, 6000000);
+    to_mail(&c);
+    engine_set_stance(c.e, STANCE_GUARD);
+    live_still_judged(&c);
+}
+
 /* ---- what asks for nothing ---- */
 
 static void again(struct live *c)
@@ -528,6 +590,9 @@ int main(void)
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_forgotten_for_good),
         cmocka_unit_test(test_open_already),
+        cmocka_unit_test(test_open_when_it_begins_to_guard),
+        cmocka_unit_test(test_forgotten_when_it_begins_to_guard),
+        cmocka_unit_test(test_alone_when_it_begins_to_guard),
         cmocka_unit_test(test_port_used_again),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_other_way),
