@@ -150,10 +150,16 @@ static bool endpoint_of(const struct place *p, struct endpoint *out)
     return p->addr_len != 0;
 }
 
+/* From SYN_RECV to CLOSE: the client alone leads there, by FINs, ACKs and RSTs that needn't arrive. */
+static bool may_live(uint8_t tcp_state)
+{
+    return tcp_state >= TCP_CONNTRACK_SYN_RECV && tcp_state <= TCP_CONNTRACK_CLOSE;
+}
+
 bool way_ends(struct bytes conntrack, struct endpoint *one, struct endpoint *other)
 {
     struct tracked t;
-    return read_tracked(conntrack, &t) && t.tcp_state == TCP_CONNTRACK_ESTABLISHED && endpoint_of(&t.original.from, one) &&
+    return read_tracked(conntrack, &t) && may_live(t.tcp_state) && endpoint_of(&t.original.from, one) &&
            endpoint_of(&t.reply.from, other);
 }
 

@@ -19,7 +19,7 @@ RW_CHECK uint32_t way_of_conntrack(struct bytes conntrack, const uint8_t key[sta
 
 /*
  * Its two ends, as we see them: behind DNAT, and before a source is translated. In the order in which they were seen. false: it
- * doesn't say them, or the connection isn't an established one of TCP.
+ * doesn't say them, or the connection isn't one of TCP that a server has answered.
  */
 RW_CHECK bool way_ends(struct bytes conntrack, struct endpoint *one, struct endpoint *other);
 
