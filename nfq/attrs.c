@@ -144,3 +144,17 @@ enum queued_result queued_of_message(struct bytes message, const struct marks *m
     out->frame.out = interface_of(&found, NFQA_IFINDEX_PHYSOUTDEV, NFQA_IFINDEX_OUTDEV);
     return QUEUED_OK;
 }
+
+bool queued_answer(struct bytes message, uint8_t type, uint32_t seq, int *error)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+    } m;
+    if (message.len < sizeof m)
+        return false;
+    memcpy(&m, message.at, sizeof m);
+    *error = m.error.error;
+    return m.head.nlmsg_type == NLMSG_ERROR && m.error.msg.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | type) &&
+           m.error.msg.nlmsg_seq == seq;
+}

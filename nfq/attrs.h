@@ -32,4 +32,10 @@ enum queued_result {
  */
 RW_CHECK enum queued_result queued_of_message(struct bytes message, const struct marks *m, struct queued *out);
 
+/*
+ * Is this the kernel's answer (struct nlmsgerr) to a message of ours of this type (enum nfqnl_msg_types) and number? Then
+ * *error is 0 or -errno.
+ */
+RW_CHECK bool queued_answer(struct bytes message, uint8_t type, uint32_t seq, int *error);
+
 #endif

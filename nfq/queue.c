@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nfq/queue.h"
 
+#include "nfq/attrs.h"
 #include "nfq/privileges.h"
 
 #include <arpa/inet.h>
@@ -105,14 +106,26 @@ static void put_step(struct nlmsghdr *head, const struct queue_config *c, enum s
     }
 }
 
+union config_room {
+    struct nlmsghdr head;
+    char bytes[256];
+};
+
+/* seq: number of a message that the kernel shall acknowledge; 0: it needn't. */
+static struct nlmsghdr *begin_config(union config_room *room, const struct queue *q, uint32_t seq)
+{
+    struct nlmsghdr *head = nfq_nlmsg_put(room->bytes, NFQNL_MSG_CONFIG, q->number);
+    if (seq != 0)
+        head->nlmsg_flags |= NLM_F_ACK;
+    head->nlmsg_seq = seq;
+    return head;
+}
+
 int queue_set_fail_open(struct queue *q, bool fail_open)
 {
     const struct queue_config c = {.fail_open = fail_open};
-    union {
-        struct nlmsghdr head;
-        char room[256];
-    } buffer;
-    struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
+    union config_room config;
+    struct nlmsghdr *head = begin_config(&config, q, 0);
     put_step(head, &c, STEP_FLAGS);
     return queue_send(q, bytes_of(head, head->nlmsg_len));
 }
@@ -120,13 +133,8 @@ int queue_set_fail_open(struct queue *q, bool fail_open)
 /* One flag of its own; the mask keeps all others as they are. */
 static int send_track(struct queue *q, uint32_t seq, bool on)
 {
-    union {
-        struct nlmsghdr head;
-        char room[256];
-    } buffer;
-    struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
-    head->nlmsg_flags |= NLM_F_ACK;
-    head->nlmsg_seq = seq;
+    union config_room config;
+    struct nlmsghdr *head = begin_config(&config, q, seq);
     mnl_attr_put_u32(head, NFQA_CFG_FLAGS, htonl(on ? NFQA_CFG_F_CONNTRACK : 0));
     mnl_attr_put_u32(head, NFQA_CFG_MASK, htonl(NFQA_CFG_F_CONNTRACK));
     return queue_send(q, bytes_of(head, head->nlmsg_len));
@@ -139,16 +147,7 @@ int queue_track(struct queue *q)
 
 bool queue_track_answer(struct bytes message, int *error)
 {
-    struct {
-        struct nlmsghdr head;
-        struct nlmsgerr error;
-    } m;
-    if (message.len < sizeof m)
-        return false;
-    memcpy(&m, message.at, sizeof m);
-    *error = m.error.error;
-    return m.head.nlmsg_type == NLMSG_ERROR && m.error.msg.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG) &&
-           m.error.msg.nlmsg_seq == TRACK_SEQ;
+    return queued_answer(message, NFQNL_MSG_CONFIG, TRACK_SEQ, error);
 }
 
 /*
@@ -197,13 +196,8 @@ static void explain_step(const struct queue_config *c, enum step step, int error
 static int configure(struct queue *q, const struct queue_config *c, char *error, size_t room)
 {
     for (unsigned step = STEP_BIND; step < STEP_COUNT; step++) {
-        union {
-            struct nlmsghdr head;
-            char room[256];
-        } buffer;
-        struct nlmsghdr *head = nfq_nlmsg_put(buffer.room, NFQNL_MSG_CONFIG, q->number);
-        head->nlmsg_flags |= NLM_F_ACK;
-        head->nlmsg_seq = step + 1;
+        union config_room config;
+        struct nlmsghdr *head = begin_config(&config, q, step + 1);
         put_step(head, c, (enum step)step);
         int r = queue_send(q, bytes_of(head, head->nlmsg_len));
         if (r == 0)

@@ -95,15 +95,8 @@ void verdict_late(struct outbox *out)
 
 bool verdict_none_unseen(struct bytes message)
 {
-    struct {
-        struct nlmsghdr head;
-        struct nlmsgerr error;
-    } m;
-    if (message.len < sizeof m)
-        return false;
-    memcpy(&m, message.at, sizeof m);
-    return m.head.nlmsg_type == NLMSG_ERROR && m.error.error == -ENOENT && m.error.msg.nlmsg_seq == UNSEEN_SEQ &&
-           m.error.msg.nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_VERDICT_BATCH);
+    int error;
+    return queued_answer(message, NFQNL_MSG_VERDICT_BATCH, UNSEEN_SEQ, &error) && error == -ENOENT;
 }
 
 /*

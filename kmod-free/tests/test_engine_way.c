@@ -70,6 +70,14 @@ static struct verdict segment(struct live *c, enum role from, uint8_t flags, uin
     return feed_segment(c, &s);
 }
 
+/* The second connection has begun, and its server speaks. */
+static void greets_second(struct live *c)
+{
+    live_restart(c, CLIENT_B + 1, SERVER_B + 1);
+    c->tcp.started = true;
+    passes(say(c, ROLE_SERVER, "220 x\r\n"));
+}
+
 static void later(struct live *c, int64_t ns)
 {
     c->ns += ns;
@@ -167,9 +175,7 @@ static void test_condemned(void **state)
         later(&c, NS_PER_S);
         passes(syn(&c, CLIENT_B, ways[i]));
         passes(syn_ack(&c, SERVER_B, CLIENT_B, ways[i]));
-        live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
-        c.tcp.started = true;
-        passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+        greets_second(&c);
         c.way = ways[1 - i];
         drops(segment(&c, ROLE_CLIENT, TCP_PSH | TCP_ACK, CLIENT_B + 500, SERVER_B + 8, RCPT_EXTERNAL));
         c.way = ways[i];
@@ -193,9 +199,7 @@ static void test_pending(void **state)
     drops(segment(&c, ROLE_SERVER, TCP_ACK, 901, 101, "220 x\r\n"));
     drops(segment(&c, ROLE_CLIENT, TCP_ACK, 101, 901, RCPT_EXTERNAL));
     c.way = WAY_B;
-    live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
-    c.tcp.started = true;
-    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    greets_second(&c);
     live_still_judged(&c);
 }
 
@@ -451,9 +455,7 @@ static void test_crashed(void **state)
     open_with(&c, WAY_A);
     passes(syn(&c, CLIENT_B, WAY_A)); /* the server has forgotten it, too */
     passes(syn_ack(&c, SERVER_B, CLIENT_B, WAY_A));
-    live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
-    c.tcp.started = true;
-    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    greets_second(&c);
     live_still_judged(&c);
 }
 
@@ -472,9 +474,7 @@ static void test_crashed_without(void **state)
     later(&c, NS_PER_S);
     passes(syn(&c, CLIENT_B, WAY_A));
     passes(syn_ack(&c, SERVER_B, CLIENT_B, WAY_A));
-    live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
-    c.tcp.started = true;
-    passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+    greets_second(&c);
     c.way = WAY_B;
     drops(say(&c, ROLE_CLIENT, RCPT_LOCAL));
     c.tcp.next[ROLE_CLIENT] = CLIENT_B + 1;
@@ -514,9 +514,7 @@ static void test_other_way_follows(void **state)
         attack(&c, &first);
         assert_int_equal(counted(&c).passed, passed);
         c.way = WAY_B;
-        live_restart(&c, CLIENT_B + 1, SERVER_B + 1);
-        c.tcp.started = true;
-        passes(say(&c, ROLE_SERVER, "220 x\r\n"));
+        greets_second(&c);
         live_still_judged(&c);
     }
 }
